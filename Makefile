@@ -1,0 +1,49 @@
+# The verbs of the course. `make help` lists them.
+# Each first brings .venv to what pyproject.toml says; the first time that downloads, afterwards it takes no time.
+
+SHELL := /bin/bash
+COURSE := .venv/bin/python -m course
+PYTHON := $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$p && break; done)
+WEEK ?=
+PROFILE ?= cpu
+JOBS ?= 1
+.DEFAULT_GOAL := help
+.PHONY: help install start lab notebooks run grade test bench clean
+
+help: ## what each verb does
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+install:
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed. On Debian or Ubuntu: sudo apt-get install python3 python3-venv"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "Python's venv module is missing. On Debian or Ubuntu: sudo apt-get install $$($(PYTHON) -c 'import sys; print("python3.%d-venv" % sys.version_info[1])')"; exit 1; }
+	@$(PYTHON) course/install.py $(EXTRAS)
+
+start: install ## install, then release, execute and grade week 1; in a student's tree: open it
+	@$(COURSE) start
+
+lab: install ## JupyterLab with nbgrader's buttons on work/ [WEEK=1]
+	@$(COURSE) lab $(WEEK)
+
+notebooks: EXTRAS = dev
+notebooks: install ## strip solutions/ into notebooks/ [WEEK=1]
+	@$(COURSE) release $(WEEK)
+
+run: install ## execute solutions, table every checkpoint [WEEK=1] [PROFILE=gpu] [JOBS=2]
+	@$(COURSE) run $(WEEK) --profile $(PROFILE) --jobs $(JOBS)
+
+grade: install ## grade what lies in .grading/submitted WEEK=1 [JOBS=2]
+	@test -n "$(WEEK)" || { echo "Say which week: make grade WEEK=1"; exit 1; }
+	@$(COURSE) grade $(WEEK) --jobs $(JOBS)
+
+test: EXTRAS = dev
+test: install ## run all checks of the project
+	@.venv/bin/python -m pytest
+
+bench: EXTRAS = dev
+bench: install ## time and memory, as ratios against a peer in the same run
+	@.venv/bin/python -m tests.bench
+
+clean: ## remove what can be made again; never work/ or .grading/
+	rm -rf build .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -1,0 +1,10 @@
+"""The instructor's and contributor's side of the course: one module a step, from syllabus to grades."""
+
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# `utils` is never installed; it is found beside syllabus.toml, before any other package of that name.
+if str(ROOT) not in sys.path[:1]:
+    sys.path.insert(0, str(ROOT))

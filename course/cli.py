@@ -1,0 +1,260 @@
+"""The `course` command. Each verb shows progress and ends with an exit code that scripts can trust."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from course import ROOT, answers, check, doctor, report, syllabus, work
+from course import grade as grading
+from course import publish as publishing
+from course import readme as readme_page
+from course import release as releasing
+from course import run as running
+from course.gradebook import GRADING
+from course.syllabus import Notebook
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+out = Console()
+
+Week = Annotated[str | None, typer.Argument(help="1, week01 or a notebook's name; all where left out")]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes at once")]
+Scheduler = Annotated[str | None, typer.Option(help="address of a Dask scheduler to use instead, tcp://host:8786")]
+
+REFUSALS = (
+    answers.MalformedAnswers,
+    syllabus.UnknownNotebook,
+    releasing.ReleaseRefused,
+    grading.GradingFailed,
+    publishing.PublishRefused,
+)
+
+
+def main() -> None:
+    """Run the command; what a person can mend is said in one message, without a traceback, and ends with code 2."""
+    try:
+        app()
+    except REFUSALS as error:
+        Console(stderr=True).print(f"[red]✗[/] {error}", highlight=False)
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        Console(stderr=True).print("Stopped. Nothing is broken: type the same command to go on.")
+        raise SystemExit(130) from None
+
+
+@app.command("list")
+def list_() -> None:
+    """Show the syllabus: what is there and what is planned."""
+    report.show(report.syllabus_table(syllabus.load()))
+
+
+@app.command("open")
+def open_(week: Week = None) -> None:
+    """Copy a released week into work/, once; a copy that is there is never touched."""
+    _show_opened(_open(week))
+
+
+@app.command()
+def lab(week: Week = None) -> None:
+    """Open JupyterLab on work/, with nbgrader's buttons."""
+    opened = _open(None)
+    chosen = [work_copy for work_copy, _ in _open(week)] if week else []
+    _show_opened([(path, new) for path, new in opened if new])
+    work.lab(chosen[0] if chosen else None)
+
+
+@app.command()
+def release(
+    week: Week = None,
+    overwrite_edits: Annotated[bool, typer.Option(help="replace files in notebooks/ that were edited by hand")] = False,
+) -> None:
+    """Strip solutions/ into notebooks/, with the proof that nothing leaks; update README's syllabus table."""
+    _needs_instructor_tree("release")
+    with out.status("Stripping solutions"):
+        done = releasing.release(_written(week), overwrite_edits=overwrite_edits)
+        readme_page.update()
+    out.print(f"[green]✓[/] notebooks/: {len(done.written)} files written, {len(done.unchanged)} unchanged")
+
+
+@app.command()
+def run(
+    week: Week = None,
+    profile: Annotated[str, typer.Option(help="cpu or gpu")] = "cpu",
+    seed: int = 0,
+    jobs: Jobs = 1,
+    scheduler: Scheduler = None,
+    record: Annotated[bool, typer.Option(help="update docs/checkpoints-PROFILE.md")] = False,
+) -> None:
+    """Execute solutions with papermill and table every checkpoint; code 1 when one is missed or a notebook fails."""
+    _needs_instructor_tree("run")
+    executions = _run(_written(week), profile=profile, seed=seed, jobs=jobs, scheduler=scheduler)
+    if record:
+        report.record(executions, ROOT / "docs" / f"checkpoints-{profile}.md")
+    if not all(execution.passed for execution in executions):
+        raise typer.Exit(1)
+
+
+@app.command()
+def grade(
+    week: Annotated[str, typer.Argument(help="the week, such as 1")],
+    folder: Annotated[Path, typer.Option(help="the class: a folder with submitted/STUDENT/weekNN")] = ROOT / GRADING,
+    jobs: Jobs = 1,
+    scheduler: Scheduler = None,
+    timeout: Annotated[int, typer.Option(help="seconds that one cell may run")] = 60,
+) -> None:
+    """Grade a class: every submission ends with a score and a reason. Submissions are never changed."""
+    _needs_instructor_tree("grade")
+    assignment = syllabus.load().select(week)[0].assignment
+    _grade(grading.Desk(folder.resolve()), assignment, jobs=jobs, scheduler=scheduler, timeout=timeout)
+
+
+@app.command("answers")
+def answers_(week: Week = None, jobs: Jobs = 1) -> None:
+    """Try right and wrong answers on the graders; code 1 when a grader is fooled or a right answer rejected."""
+    _needs_instructor_tree("answers")
+    entries, problems = _written(week), 0
+    with _bar() as bar:
+        task = bar.add_task("Trying answers", total=len(entries))
+        for entry, verdicts in answers.try_all(entries, jobs):
+            bar.advance(task)
+            problems += sum(bool(v.problem) for v in verdicts)
+            report.show(report.answers_table(entry, verdicts))
+            out.print(_summary(verdicts))
+    raise typer.Exit(int(problems > 0))
+
+
+@app.command("check")
+def check_(week: Week = None) -> None:
+    """Check notebooks, their answers and their releases against the rules; code 1 when there is a problem."""
+    _needs_instructor_tree("check")
+    entries = _written(week)
+    problems = [f"{entry.stem}: {problem}" for entry in entries for problem in check.problems(entry)]
+    for problem in problems:
+        out.print(f"[red]✗[/] {problem}", highlight=False, markup=True)
+    out.print(f"{len(entries)} notebooks, {len(problems)} problems")
+    raise typer.Exit(int(bool(problems)))
+
+
+@app.command()
+def publish(
+    folder: Annotated[Path, typer.Argument(help="an empty folder")],
+    last_week: Annotated[int | None, typer.Option(help="the last week that students get; all where left out")] = None,
+) -> None:
+    """Build the student's tree: no solutions, no tests, no instructors' pages."""
+    _needs_instructor_tree("publish")
+    files = publishing.publish(folder.resolve(), last_week)
+    out.print(f"[green]✓[/] {len(files)} files in {folder}")
+
+
+@app.command("doctor")
+def doctor_() -> None:
+    """Say what is missing on this machine and how to get it; code 1 when something is."""
+    findings = doctor.examine()
+    for f in findings:
+        mark = "[green]✓[/]" if f.ok else "[yellow]–[/]" if f.optional else "[red]✗[/]"
+        remedy = "" if f.ok else f"  →  {f.remedy}"
+        out.print(f"{mark} {f.name}: {f.found}{remedy}", highlight=False)
+    raise typer.Exit(int(any(not f.ok and not f.optional for f in findings)))
+
+
+@app.command()
+def start() -> None:
+    """The first command: from source notebook to graded class; in a student's tree, open week 1."""
+    first = syllabus.load().notebooks[0]
+    if not _is_instructor_tree():
+        lab(first.stem)
+    release(None)
+    executions = _run((first,), profile="cpu", seed=0, jobs=1, scheduler=None)
+    desk = _sample_desk(first.assignment)
+    _grade(desk, first.assignment, jobs=2, scheduler=None, timeout=10)
+    out.print(
+        "\nThe course stands. What to type next:\n"
+        "  make lab              take a week yourself, in work/\n"
+        "  make run WEEK=1       execute a solution again\n"
+        "  make grade WEEK=1     grade a class of your own, from .grading/submitted (docs/instructors.md)\n"
+        "  make help             everything else"
+    )
+    if not all(execution.passed for execution in executions):
+        raise typer.Exit(1)
+
+
+def _is_instructor_tree() -> bool:
+    return (ROOT / "solutions").is_dir()
+
+
+def _needs_instructor_tree(verb: str) -> None:
+    if not _is_instructor_tree():
+        raise releasing.ReleaseRefused(f"`course {verb}` needs solutions/, which a student's tree does not have.")
+
+
+def _written(week: str | None) -> tuple[Notebook, ...]:
+    entries = tuple(entry for entry in syllabus.load().select(week) if entry.source().exists())
+    if not entries:
+        raise syllabus.UnknownNotebook(f"'{week}' is planned; there is no solution notebook yet. See `course list`.")
+    return entries
+
+
+def _open(week: str | None) -> list[tuple[Path, bool]]:
+    opened = work.open_week(syllabus.load().select(week))
+    if week and not opened:
+        raise syllabus.UnknownNotebook(f"'{week}' is not released yet. See `course list`.")
+    return opened
+
+
+def _show_opened(opened: list[tuple[Path, bool]]) -> None:
+    for path, new in opened:
+        out.print(f"{'copied to' if new else 'yours, untouched:'} {path.relative_to(ROOT)}", highlight=False)
+
+
+def _run(entries: tuple[Notebook, ...], **options) -> list[running.Execution]:
+    with _bar() as bar:
+        tasks = {entry.stem: bar.add_task(f"Executing {entry.stem}", total=None) for entry in entries}
+
+        def watch(event: dict) -> None:
+            bar.update(tasks[event["stem"]], completed=event["done"], total=event["total"])
+
+        executions = running.run(entries, watch=watch, **options)
+    report.show(report.checkpoint_table(executions))
+    return executions
+
+
+def _grade(desk: grading.Desk, assignment: str, **options) -> None:
+    with _bar() as bar:
+        task = bar.add_task(f"Grading {assignment}", total=len(desk.students(assignment)))
+        grades = grading.grade(desk, assignment, done=lambda grade: bar.advance(task), **options)
+    report.show(report.grade_table(grades))
+    out.print(f"Grades: {_shown(desk.folder / f'{assignment}.csv')}   Feedback: {_shown(desk.folder / 'feedback')}")
+
+
+def _sample_desk(assignment: str) -> grading.Desk:
+    """A fresh class: the course's own sample submissions, graded apart from any real class."""
+    folder = ROOT / "build" / "sample_class"
+    shutil.rmtree(folder, ignore_errors=True)
+    samples = ROOT / "tests" / "sample_class"
+    for student in sorted(path for path in samples.iterdir() if (path / assignment).is_dir()):
+        shutil.copytree(student, folder / "submitted" / student.name)
+    return grading.Desk(folder)
+
+
+def _shown(path: Path) -> Path:
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def _summary(verdicts: list[answers.Verdict]) -> str:
+    wrong, right = ([v for v in verdicts if v.answer.kind == kind] for kind in ("wrong", "right"))
+    caught = {part: sum(v.caught_by == part and not v.problem for v in wrong) for part in ("visible", "hidden")}
+    accepted = sum(not v.problem for v in right)
+    return (
+        f"{sum(caught.values())} of {len(wrong)} wrong answers rejected ({caught['visible']} by the visible part, "
+        f"{caught['hidden']} by the hidden part), {accepted} of {len(right)} right ones accepted"
+    )
+
+
+def _bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=out, refresh_per_second=4)

@@ -1,0 +1,58 @@
+"""Fans work out to processes: a Dask cluster on this machine, or one that is there already."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from distributed import Client, LocalCluster, as_completed, get_worker
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+PROGRESS = "course-progress"  # the topic on which workers say how far they are
+
+
+@contextmanager
+def workers(jobs: int, scheduler: str | None = None) -> Iterator[Client]:
+    """A Dask client.
+
+    Processes, one thread each: nbgrader changes directory, which threads would share.
+
+    Args:
+        jobs: how many processes to start on this machine.
+        scheduler: the address of a running scheduler, such as ``"tcp://host:8786"``, to use instead. Its workers need
+            this folder at the same path.
+    """
+    if scheduler:
+        with Client(scheduler, timeout="20s") as client:
+            yield client
+        return
+    address = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
+    local = {"n_workers": jobs, "threads_per_worker": 1, "processes": True, "memory_limit": 0} | address
+    with LocalCluster(**local, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
+        yield client
+
+
+def fan_out(
+    client: Client, function: Callable[[Item], Result], items: Sequence[Item], watch: Callable[[dict], None]
+) -> Iterator[tuple[Item, Result]]:
+    """Call a function on every item, and yield each result as it comes.
+
+    Args:
+        client: from :func:`workers`.
+        function: runs in a worker process; it and its items must pickle.
+        items: in the order in which they are begun.
+        watch: called with every event that a worker sends with :func:`tell`.
+    """
+    client.subscribe_topic(PROGRESS, lambda event: watch(event[1]))
+    futures = {client.submit(function, item, pure=False): item for item in items}
+    for future in as_completed(futures):
+        yield futures[future], future.result()
+
+
+def tell(**event: object) -> None:
+    """Send an event from a worker to the process that waits for it."""
+    get_worker().log_event(PROGRESS, event)

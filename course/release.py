@@ -1,0 +1,172 @@
+"""From solutions/ to notebooks/: nbgrader strips the answers; we add the badge, the proofs and care for hand edits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbformat import NotebookNode
+from nbgrader.converters import GenerateAssignment
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+from course import ROOT, check, gradebook
+from course import notebook as nb
+from course.syllabus import Notebook
+
+STUDENT_BRANCH = "student"
+
+
+class ReleaseRefused(Exception):
+    """A release would hand out an answer, or overwrite a person's work."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a release did."""
+
+    written: tuple[Path, ...]
+    unchanged: tuple[Path, ...]
+
+
+class Publish(NbGraderPreprocessor):
+    """nbgrader's last step on a released notebook: addresses, and a seal that shows a later edit by hand."""
+
+    def preprocess(self, notebook: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        address = repository(Path(self.config.CourseDirectory.root))
+        stem, assignment = resources["nbgrader"]["notebook"], resources["nbgrader"]["assignment"]
+        for cell in notebook.cells:
+            cell.source = cell.source.replace("@repository@", address)
+        title, _, rest = notebook.cells[0].source.partition("\n")
+        notebook.cells[0].source = f"{title}\n\n{badge(address, f'notebooks/{assignment}/{stem}.ipynb')}\n{rest}"
+        notebook.metadata["course"] = {"release": seal(notebook)}
+        return notebook, resources
+
+
+def repository(root: Path = ROOT) -> str:
+    """The repository's address, from pyproject.toml: the only place that knows it."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["urls"]["Repository"]
+
+
+def badge(address: str, path: str) -> str:
+    """The link that opens a student's notebook in Colab."""
+    inside = address.removeprefix("https://github.com/")
+    return (
+        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+        f"(https://colab.research.google.com/github/{inside}/blob/{STUDENT_BRANCH}/{path})"
+    )
+
+
+def seal(notebook: NotebookNode) -> str:
+    """A digest of the cells: a released notebook carries it, so a hand edit shows."""
+    cells = json.dumps(notebook.cells, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(cells.encode()).hexdigest()
+
+
+def is_edited(path: Path) -> bool:
+    """Whether a notebook in notebooks/ is not as a release left it."""
+    try:
+        notebook = nb.read(path)
+    except (ValueError, OSError):
+        return True
+    return notebook.metadata.get("course", {}).get("release") != seal(notebook)
+
+
+def strip(assignment: str, into: Path, root: Path = ROOT) -> None:
+    """Run nbgrader's own release, without a gradebook.
+
+    Args:
+        assignment: a week, such as ``"week01"``, or a pattern, such as ``"week*"``: one call strips them all.
+        into: the folder that receives ``weekNN/stem.ipynb``.
+        root: the course.
+
+    Raises:
+        ReleaseRefused: nbgrader reported an error.
+    """
+    config = gradebook.config(root)
+    config.CourseDirectory.release_directory = str(into)
+    config.CourseDirectory.assignment_id = assignment
+    config.GenerateAssignment.no_database = True
+    config.SaveCells.enabled = False
+    config.BaseConverter.force = True
+    gradebook.convert(GenerateAssignment, config, ReleaseRefused)
+
+
+def release(entries: tuple[Notebook, ...], root: Path = ROOT, *, overwrite_edits: bool = False) -> Release:
+    """Strip the given notebooks into notebooks/, or change nothing at all.
+
+    Args:
+        entries: the notebooks to release; those that are not written are left out.
+        root: the course.
+        overwrite_edits: replace a file in notebooks/ even where somebody edited it by hand.
+
+    Returns:
+        Which files were written and which were the same already.
+
+    Raises:
+        ReleaseRefused: an answer would leak, or a file in notebooks/ was edited by hand.
+    """
+    entries = tuple(entry for entry in entries if entry.source(root).exists())
+    weeks = sorted({entry.assignment for entry in entries})
+    _refuse_if(_marker_problems(entries, root))
+    if not overwrite_edits:
+        _refuse_if(_edited(weeks, root))
+    (root / "build").mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root / "build", prefix="release-") as folder:
+        every = {path.parent.name for path in (root / "solutions").glob("week*/*.ipynb")}
+        for pattern in ["week*"] if every == set(weeks) else weeks:
+            strip(pattern, Path(folder), root)
+        _refuse_if(_leaks(entries, Path(folder), root))
+        return _move(Path(folder), weeks, root)
+
+
+def _marker_problems(entries: tuple[Notebook, ...], root: Path) -> list[str]:
+    return [f"{e.stem}: {p}" for e in entries for p in check.marker_problems(nb.read(e.source(root)))]
+
+
+def _leaks(entries: tuple[Notebook, ...], folder: Path, root: Path) -> list[str]:
+    stripped = {e: folder / e.assignment / f"{e.stem}.ipynb" for e in entries}
+    return [f"{e.stem}: {p}" for e in entries for p in check.leaks(nb.read(e.source(root)), nb.read(stripped[e]))]
+
+
+def _edited(weeks: list[str], root: Path) -> list[str]:
+    paths = (path for week in weeks for path in sorted((root / "notebooks" / week).glob("*.ipynb")))
+    return [
+        f"{path.relative_to(root)} was edited by hand. Put the change into solutions/, or give --overwrite-edits."
+        for path in paths
+        if is_edited(path)
+    ]
+
+
+def _refuse_if(problems: list[str]) -> None:
+    if problems:
+        raise ReleaseRefused("\n".join(problems))
+
+
+def _move(folder: Path, weeks: list[str], root: Path) -> Release:
+    """Bring each stripped file to its place in one step, and remove what a week no longer has."""
+    written, unchanged = [], []
+    for week in weeks:
+        target = root / "notebooks" / week
+        new = {path.relative_to(folder / week) for path in (folder / week).rglob("*") if path.is_file()}
+        for name in sorted(new):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            same = (target / name).exists() and (target / name).read_bytes() == (folder / week / name).read_bytes()
+            (unchanged if same else written).append(target / name)
+            if not same:
+                os.replace(folder / week / name, target / name)
+        for path in [p for p in target.rglob("*") if p.is_file() and p.relative_to(target) not in new]:
+            path.unlink()
+    for week in {path.name for path in (root / "notebooks").glob("week*")} - _source_weeks(root):
+        shutil.rmtree(root / "notebooks" / week)
+    return Release(tuple(written), tuple(unchanged))
+
+
+def _source_weeks(root: Path) -> set[str]:
+    return {path.parent.name for path in (root / "solutions").glob("week*/*.ipynb")}

@@ -1,0 +1,113 @@
+"""Tables that people read: the syllabus, checkpoints against targets, grades with reasons, verdicts on answers."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from course import ROOT
+from course.answers import Verdict
+from course.grade import Grade
+from course.run import Execution, machine
+from course.syllabus import Notebook, Syllabus
+from utils.lab import number
+
+RECORD_HEAD = (
+    "| notebook | checkpoint | measured | target | seconds | MB | machine | date |\n|---|---|---|---|---|---|---|---|\n"
+)
+
+
+def syllabus_table(syllabus: Syllabus, root: Path = ROOT) -> Table:
+    """All phases and notebooks; what is not written is shown as planned."""
+    table = Table("week", "notebook", "section", "build-along", "hours", "state", title="Unified AI Curriculum")
+    for phase in syllabus.phases:
+        table.add_section()
+        for entry in phase.notebooks:
+            state = "[green]there[/]" if entry.is_written(root) else "[dim]planned[/]"
+            table.add_row(weeks(entry), entry.stem, entry.section, entry.build, str(entry.hours), state)
+    return table
+
+
+def weeks(entry: Notebook) -> str:
+    first, last = entry.weeks
+    return str(first) if first == last else f"{first}–{last}"
+
+
+def checkpoint_table(executions: list[Execution]) -> Table:
+    """One row a checkpoint, and one for a notebook that has none or stopped before them."""
+    table = Table("notebook", "checkpoint", "measured", "target", "", "wall", "peak memory", title="Checkpoints")
+    for execution in executions:
+        cost = (f"{execution.seconds:.0f} s", f"{execution.peak_mb:.0f} MB")
+        for i, row in enumerate(execution.checkpoints):
+            name = execution.stem if i == 0 else ""
+            table.add_row(
+                name, row["name"], *measured_and_target(row), _mark(row["passed"]), *(cost if i == 0 else ("", ""))
+            )
+        if execution.error and all(row["passed"] for row in execution.checkpoints):
+            table.add_row(execution.stem, f"[red]{_escape(execution.error)}[/]", "", "", _mark(False), *cost)
+        elif not execution.checkpoints:
+            table.add_row(execution.stem, "[red]no checkpoint was reached[/]", "", "", _mark(False), *cost)
+    return table
+
+
+def measured_and_target(row: dict) -> tuple[str, str]:
+    measured = "not a number" if row["value"] is None else f"{number(row['value'])} {row['unit']}".strip()
+    return measured, f"{row['sign']} {number(row['target'])} {row['unit']}".strip()
+
+
+def grade_table(grades: list[Grade]) -> Table:
+    """One row a student: score, what waits for a person, and the reason."""
+    table = Table("student", "score", "waits", "reason", title="Gradebook", show_lines=True)
+    for g in grades:
+        repairs = f"\n[yellow]repaired: {_escape('; '.join(g.repairs))}[/]" if g.repairs else ""
+        waiting = f"{g.waiting:g}" if g.waiting else ""
+        table.add_row(g.student, f"{g.score:g} / {g.max_score:g}", waiting, _escape(g.reason) + repairs)
+    return table
+
+
+def answers_table(entry: Notebook, verdicts: list[Verdict]) -> Table:
+    """Which part of the grader caught each wrong answer."""
+    table = Table("exercise", "answer", "", "caught by", title=entry.stem)
+    for v in verdicts:
+        said = f"[red]{_escape(v.problem)}[/]" if v.problem else v.caught_by or "accepted"
+        table.add_row(v.answer.exercise, _escape(f"{v.answer.kind}: {v.answer.about}"), _mark(not v.problem), said)
+    return table
+
+
+def record(executions: list[Execution], path: Path) -> None:
+    """Update a page of recorded checkpoints row by row; rows of notebooks that were not run stay as they are."""
+    run = {execution.stem for execution in executions}
+    before = path.read_text(encoding="utf-8") if path.exists() else f"# Recorded checkpoints\n\n{RECORD_HEAD}"
+    head, rows = before.split(RECORD_HEAD)
+    kept = [row for row in rows.splitlines() if row and row.split("|")[1].strip() not in run]
+    where, today = machine(), datetime.date.today().isoformat()
+    for e in executions:
+        for row in e.checkpoints:
+            cells = (
+                e.stem,
+                row["name"],
+                *measured_and_target(row),
+                f"{e.seconds:.0f}",
+                f"{e.peak_mb:.0f}",
+                where,
+                today,
+            )
+            kept.append(f"| {' | '.join(cells)} |")
+    path.write_text(head + RECORD_HEAD + "\n".join(sorted(kept)) + "\n", encoding="utf-8")
+
+
+def show(*tables: Table) -> None:
+    console = Console()
+    for table in tables:
+        console.print(table)
+
+
+def _mark(passed: bool) -> str:
+    return "[green]✓[/]" if passed else "[red]✗[/]"
+
+
+def _escape(text: str) -> str:
+    return text.replace("[", r"\[")

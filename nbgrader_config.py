@@ -1,0 +1,39 @@
+"""Tells nbgrader where our folders are. `nbgrader …` in this folder and the `course` command both read it."""
+
+import sys
+from pathlib import Path
+
+root = Path(__file__).resolve().parent
+sys.path.insert(0, str(root))  # the preprocessors below live in `course`
+
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor  # noqa: E402
+from nbgrader.converters import Autograde, GenerateAssignment  # noqa: E402
+from nbgrader.preprocessors import Execute, GetGrades  # noqa: E402
+
+from course.execute import ExecuteToTheEnd  # noqa: E402
+from course.feedback import AsSubmitted  # noqa: E402
+from course.release import Publish  # noqa: E402
+
+c = get_config()
+
+c.CourseDirectory.course_id = "unified-ai-curriculum"
+c.CourseDirectory.root = str(root)
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "notebooks"
+c.CourseDirectory.submitted_directory = ".grading/repaired"  # `course grade` repairs what lies in .grading/submitted
+c.CourseDirectory.autograded_directory = ".grading/autograded"
+c.CourseDirectory.feedback_directory = ".grading/feedback"
+c.CourseDirectory.db_url = f"sqlite:///{root}/.grading/gradebook.db"
+
+c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("write your answer here, in place of this line")'}
+c.ClearSolutions.text_stub = "*Your answer here.*"
+
+c.GenerateAssignment.preprocessors = [*GenerateAssignment.preprocessors.default(), Publish]
+c.Autograde.autograde_preprocessors = [
+    ExecuteToTheEnd if step is Execute else step for step in Autograde.autograde_preprocessors.default()
+]
+c.GenerateFeedback.preprocessors = [AsSubmitted, GetGrades, CSSHTMLHeaderPreprocessor]
+
+c.Execute.skip_cells_with_tag = "experiment"  # they carry no points
+c.Execute.timeout = 60  # seconds a cell
+c.OverwriteCells.add_missing_cells = True

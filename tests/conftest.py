@@ -1,0 +1,56 @@
+"""What tests share: what they need of the machine, the tiny course, and the notebooks that are written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from course import syllabus
+from tests import tiny
+
+WRITTEN = tuple(entry for entry in syllabus.load().notebooks if entry.source().exists())
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test with an argument `entry` runs for every notebook that is written."""
+    if "entry" in metafunc.fixturenames:
+        metafunc.parametrize("entry", WRITTEN, ids=[entry.stem for entry in WRITTEN])
+
+
+@pytest.fixture
+def needs() -> Callable[[str], None]:
+    """Skip the test where a command is missing; under CI that is a failure."""
+
+    def check(command: str) -> None:
+        if shutil.which(command):
+            return
+        message = f"needs the command '{command}', which is not on this machine"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+
+    return check
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    """A course of one tiny notebook, in a folder of its own."""
+    return tiny.course(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def in_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test starts in the project's folder, whatever the one before it did."""
+    monkeypatch.chdir(syllabus.ROOT)
+
+
+@pytest.fixture
+def foreign_utils(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Another package named `utils`, which every Python that the test starts would find before site-packages."""
+    folder = tmp_path_factory.mktemp("foreign")
+    (folder / "utils").mkdir()
+    (folder / "utils" / "__init__.py").write_text("raise RuntimeError('the foreign utils was imported')\n")
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    return folder

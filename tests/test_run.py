@@ -1,0 +1,90 @@
+"""Solutions are executed whole; every checkpoint is tabulated, and a missed one makes the run fail."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import nbformat
+
+from course import report, run
+from tests import tiny
+
+
+def with_checkpoint(course, code: str) -> None:
+    source = tiny.notebook()
+    next(cell for cell in source.cells if cell.id == "checkpoint").source = code
+    nbformat.write(source, tiny.ENTRY.source(course))
+
+
+def test_checkpoints_are_tabulated_with_their_targets(course):
+    [execution] = run.run((tiny.ENTRY,), root=course)
+    assert execution.passed
+    assert execution.peak_mb > 10
+    [row] = execution.checkpoints
+    assert (row["name"], row["value"], row["target"], row["passed"]) == ("speed", 3.0, 2.0, True)
+    assert json.loads((course / "build" / "checkpoints-cpu.json").read_text())[0]["passed"] is True
+
+
+def test_a_missed_checkpoint_fails_the_run_and_stays_in_the_table(course):
+    with_checkpoint(course, tiny.CHECKPOINT.replace("3.0", "1.0"))
+    [execution] = run.run((tiny.ENTRY,), root=course)
+    assert not execution.passed
+    assert [row["passed"] for row in execution.checkpoints] == [False]
+    assert "CheckpointMissed" in execution.error
+
+
+def test_a_kernel_that_dies_is_a_row_of_the_table(course):
+    with_checkpoint(course, "import os; os._exit(1)")
+    [execution] = run.run((tiny.ENTRY,), root=course)
+    assert not execution.passed
+    assert "died" in execution.error.lower()
+
+
+def test_the_profile_and_seed_reach_the_notebook(course):
+    with_checkpoint(course, tiny.CHECKPOINT.replace("3.0", '3.0 if (PROFILE, SEED) == ("gpu", 7) else 0.0'))
+    [execution] = run.run((tiny.ENTRY,), profile="gpu", seed=7, root=course)
+    assert execution.passed
+    assert execution.checkpoints[0]["profile"] == "gpu"
+
+
+def test_events_tell_how_far_a_run_is(course):
+    events = []
+    run.run((tiny.ENTRY,), root=course, watch=events.append)
+    assert events[-1]["done"] == events[-1]["total"]
+
+
+def test_a_recorded_page_keeps_the_rows_of_notebooks_that_were_not_run(course, tmp_path):
+    page = tmp_path / "page.md"
+    rows = [dict(name="speed", value=v, sign="≥", target=2.0, unit="×", passed=True) for v in (3.0, 4.0)]
+    first = [run.Execution(stem, "cpu", 1.0, 50.0, (rows[0],)) for stem in ("week01_a", "week02_b")]
+    report.record(first, page)
+    report.record([run.Execution("week02_b", "cpu", 1.0, 50.0, (rows[1],))], page)
+    text = page.read_text()
+    assert ("| week01_a | speed | 3 × |" in text, "| week02_b | speed | 4 × |" in text) == (True, True)
+    assert text.count("week02_b") == 1
+
+
+def test_a_planted_miss_makes_the_command_exit_with_one(course):
+    """`course run`, on a copy of the course whose only notebook misses its checkpoint."""
+    with_checkpoint(course, tiny.CHECKPOINT.replace("3.0", "1.0"))
+    tiny.as_real_course(course)
+    command = [sys.executable, "-m", "course", "run", "1"]
+    done = subprocess.run(command, cwd=course, capture_output=True, text=True, env=tiny.environment(course))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "✗" in done.stdout
+
+
+def test_a_foreign_utils_does_no_harm_under_papermill(course, foreign_utils):
+    [execution] = run.run((tiny.ENTRY,), root=course)
+    assert execution.passed, execution.error
+
+
+def test_an_interrupted_run_leaves_no_kernel(course):
+    """Ctrl-C in the middle of a cell: the command ends with 130, and its kernel with it."""
+    with_checkpoint(course, "import time\nopen('started', 'w').close()\ntime.sleep(600)")
+    tiny.as_real_course(course)
+    pids = tiny.interrupt(course, ["run", "1"], when=tiny.ENTRY.source(course).parent / "started")
+    assert pids.code == 130, pids.said
+    assert pids.left == []

@@ -1,0 +1,8 @@
+"""What the notebooks import. Small on purpose: read it.
+
+lab      what a notebook starts with: profile, seed, device, progress, checkpoints
+expect   assertions that teach
+data     data sets by name: numpy arrays or text, verified
+plot     one figure style, with alt text
+explore  interactive figures that also render without a live front end
+"""
