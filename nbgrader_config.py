@@ -1,5 +1,6 @@
 """Tells nbgrader where our folders are. `nbgrader …` in this folder and the `course` command both read it."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -20,10 +21,15 @@ c.CourseDirectory.course_id = "unified-ai-curriculum"
 c.CourseDirectory.root = str(root)
 c.CourseDirectory.source_directory = "solutions"
 c.CourseDirectory.release_directory = "notebooks"
-c.CourseDirectory.submitted_directory = ".grading/repaired"  # `course grade` repairs what lies in .grading/submitted
+c.CourseDirectory.submitted_directory = ".grading/submitted"  # never changed: `course grade` works on repaired copies
 c.CourseDirectory.autograded_directory = ".grading/autograded"
 c.CourseDirectory.feedback_directory = ".grading/feedback"
 c.CourseDirectory.db_url = f"sqlite:///{root}/.grading/gradebook.db"
+
+if (root / "solutions").is_dir():
+    (root / ".grading").mkdir(exist_ok=True)  # nbgrader does not make the gradebook's folder
+if (programs := str(Path(sys.executable).parent)) not in os.environ.get("PATH", "").split(os.pathsep):
+    os.environ["PATH"] = f"{programs}{os.pathsep}{os.environ.get('PATH', '')}"  # a new gradebook calls `alembic`
 
 c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("write your answer here, in place of this line")'}
 c.ClearSolutions.text_stub = "*Your answer here.*"

@@ -92,26 +92,26 @@ def repair(release: NotebookNode, submitted: NotebookNode) -> Repaired:
 
     Cells that the student added stay where they are, without tags or nbgrader metadata.
     """
-    owners, lost_metadata = _match(release, submitted)
+    owners = _match(release, submitted)
     mine, extra, last = defaultdict(list), defaultdict(list), -1
     for cell, owner in zip(submitted.cells, owners, strict=True):
-        if owner is None:
-            extra[last].append(cell)
-        else:
-            mine[owner].append(cell)
-            last = owner
-    result = copy.deepcopy(release)
-    notes = ["nbgrader's metadata was lost and has been restored"] if lost_metadata else []
-    cells = [_added(cell, f"added-{-1}-{i}") for i, cell in enumerate(extra[-1])]
+        (extra[last] if owner is None else mine[owner]).append(cell)
+        last = last if owner is None else owner
+    result, mended = copy.deepcopy(release), defaultdict(list)
+    cells = [_added(cell, f"added-{i}") for i, cell in enumerate(extra[-1])]
     for index, cell in enumerate(result.cells):
-        notes += _fill(cell, mine[index])
+        if mend := _fill(cell, mine[index]):
+            mended[mend].append(nb.grade_id(cell))
         cells += [cell, *(_added(c, f"added-{index}-{i}") for i, c in enumerate(extra[index]))]
     result.cells = cells
+    notes = [f"{', '.join(names)}: {mend}" for mend, names in mended.items()]
+    if any(_grade_id(cell) is None for index in mine for cell in mine[index] if nb.grade_id(release.cells[index])):
+        notes.insert(0, "nbgrader's metadata was lost and has been restored")
     return Repaired(result, notes)
 
 
-def _match(release: NotebookNode, submitted: NotebookNode) -> tuple[list[int | None], bool]:
-    """For each submitted cell the index of the released cell that it was, and whether nbgrader's metadata was lost."""
+def _match(release: NotebookNode, submitted: NotebookNode) -> list[int | None]:
+    """For each submitted cell the index of the released cell that it was, None for one that the student added."""
     owners: list[int | None] = [None] * len(submitted.cells)
     for key in (_grade_id, _cell_id, _text, _defined):  # the surest first; the next is for cells still without a match
         free = {key(cell): i for i, cell in reversed(list(enumerate(release.cells))) if i not in owners}
@@ -119,11 +119,12 @@ def _match(release: NotebookNode, submitted: NotebookNode) -> tuple[list[int | N
         owners = [
             free.get(key(cell)) if owner is None else owner for owner, cell in zip(owners, submitted.cells, strict=True)
         ]
-    lost = any(
-        owner is not None and nb.grade_id(release.cells[owner]) and not _grade_id(cell)
-        for owner, cell in zip(owners, submitted.cells, strict=True)
-    )
-    return owners, lost
+    for i, owner in enumerate(owners[1:], start=1):  # last, the place: right after the cell that it should follow
+        follows = owners[i - 1]
+        if owner is None and follows is not None and follows + 1 < len(release.cells) and follows + 1 not in owners:
+            same_type = release.cells[follows + 1].cell_type == submitted.cells[i].cell_type
+            owners[i] = follows + 1 if same_type and nb.is_solution(release.cells[follows + 1]) else None
+    return owners
 
 
 def _grade_id(cell: NotebookNode) -> str | None:
@@ -144,25 +145,22 @@ def _defined(cell: NotebookNode) -> str | None:
     return found and found[1]
 
 
-def _fill(cell: NotebookNode, candidates: list[NotebookNode]) -> list[str]:
+def _fill(cell: NotebookNode, candidates: list[NotebookNode]) -> str:
     """Put the student's text into a released cell where it is theirs to write; say what had to be mended."""
-    name = nb.grade_id(cell)
+    edited = [c for c in candidates if c.source.strip() != cell.source.strip()]
     if nb.is_test(cell):
         if not candidates:
-            return [f"the test {name} was deleted and has been put back"]
-        changed = any(c.source.strip() != cell.source.strip() for c in candidates)
+            return "deleted, put back"
         _take_outputs(cell, candidates[-1])
-        return [f"the test {name} was changed; the released one is used"] if changed else []
+        return "not as released, the released test is used" if edited else ""
     if not candidates:
-        return [f"{name} was deleted and counts as not answered"] if nb.is_solution(cell) else []
-    edited = [c for c in candidates if c.source.strip() != cell.source.strip()]
+        return "deleted, counts as not answered" if nb.is_solution(cell) else ""
     chosen = (edited or candidates)[-1]
-    notes = [f"{name} is there {len(edited)} times; the last one is used"] if name and len(edited) > 1 else []
     if nb.PARAMETERS in nb.tags(cell) or (nb.SETUP in nb.tags(cell) and not chosen.source.startswith(cell.source)):
-        return notes
+        return ""
     cell.source = chosen.source
     _take_outputs(cell, chosen)
-    return notes
+    return f"there {len(edited)} times, the last is used" if nb.grade_id(cell) and len(edited) > 1 else ""
 
 
 def _take_outputs(cell: NotebookNode, sent: NotebookNode) -> None:

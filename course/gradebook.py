@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -55,7 +53,7 @@ def convert(converter: type[BaseConverter], settings: Config, error: type[Except
         nbgrader's log.
     """
     app = converter(coursedir=CourseDirectory(config=settings), config=settings)
-    with _captured(app.log) as log, _environment():
+    with _captured(app.log) as log:
         try:
             app.start()
         except NbGraderException as failure:
@@ -74,14 +72,3 @@ def _captured(log: logging.Logger) -> Iterator[io.StringIO]:
     finally:
         log.handlers, log.propagate = handlers, propagate
 
-
-@contextmanager
-def _environment() -> Iterator[None]:
-    """nbgrader changes directory, and creates a gradebook by calling `alembic` from the environment's bin folder."""
-    here, path = os.getcwd(), os.environ.get("PATH", "")
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), path])
-    try:
-        yield
-    finally:
-        os.chdir(here)
-        os.environ["PATH"] = path

@@ -18,7 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
-PIP = [str(VENV / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
+PIP = ["-m", "pip", "--disable-pip-version-check", "--no-input"]
 CONSTRAINTS = ["--constraint", str(ROOT / "constraints.txt")]
 STARTED, FINISHED = VENV / ".course-started", VENV / ".course-finished"
 
@@ -115,7 +115,8 @@ def pip(arguments: list[str], title: str, total: int) -> None:
     Raises:
         InstallFailed: with the end of what pip said.
     """
-    process = subprocess.Popen([*PIP, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    command = [str(VENV / "bin" / "python"), *PIP, *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     said, seen, every = [], 0, 1 if sys.stdout.isatty() else 25
     for line in process.stdout:
         said.append(line)

@@ -42,11 +42,13 @@ class Session:
             del sys.modules[name]  # `course` imported its own; the notebook finds the one beside its syllabus.toml
         self.module = types.ModuleType("__main__")
         sys.modules["__main__"] = self.module
+        self.cells: set[str] = set()
 
     def run(self, source: str, name: str) -> None:
         """Execute a cell; its exceptions pass through, with the cell's name in the traceback."""
         text = TransformerManager().transform_cell(source)
         file = f"<{name}>"
+        self.cells.add(name)
         linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
         exec(compile(text, file, "exec"), self.module.__dict__)
 
@@ -58,8 +60,8 @@ class Session:
                 for source, name in cells:
                     self.run(source, name)
         except Exception as error:
-            frames = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
-            passed = tuple(file[1:-1] for file in frames if file.startswith("<") and file.endswith(">"))
+            frames = [frame.filename[1:-1] for frame in traceback.extract_tb(error.__traceback__)]
+            passed = tuple(name for name in frames if name in self.cells)
             return Outcome(type(error).__name__, str(error), passed, stderr.getvalue())
         return Outcome(stderr=stderr.getvalue())
 

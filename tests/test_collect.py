@@ -48,11 +48,13 @@ def test_an_untouched_structure_needs_no_repair(tmp_path, released, answered):
 
 
 def test_lost_metadata_ids_and_tags_come_back(tmp_path, released, answered):
+    cell_of(answered, "why").source = "My own reason."
     for cell in answered.cells:
         cell["metadata"] = {}
         del cell["id"]
     repaired = collected(tmp_path, released, answered | {"nbformat_minor": 0})
-    assert "metadata was lost" in repaired.notes[0]
+    assert repaired.notes == ["nbgrader's metadata was lost and has been restored"]
+    assert cell_of(repaired.notebook, "why").source == "My own reason."
     assert cell_of(repaired.notebook, "double").source == ANSWER
     assert nb.is_test(cell_of(repaired.notebook, "test_double"))
     assert nb.EXPERIMENT in nb.tags(cell_of(repaired.notebook, "checkpoint"))
@@ -63,14 +65,14 @@ def test_a_deleted_test_is_put_back_after_its_exercise(tmp_path, released, answe
     repaired = collected(tmp_path, released, answered)
     ids = [cell.id for cell in repaired.notebook.cells]
     assert ids.index("test_double") == ids.index("double") + 1
-    assert repaired.notes == ["the test test_double was deleted and has been put back"]
+    assert repaired.notes == ["test_double: deleted, put back"]
 
 
 def test_a_changed_test_is_replaced_by_the_released_one(tmp_path, released, answered):
     cell_of(answered, "test_double").source = "pass"
     repaired = collected(tmp_path, released, answered)
     assert cell_of(repaired.notebook, "test_double").source == cell_of(released, "test_double").source
-    assert repaired.notes == ["the test test_double was changed; the released one is used"]
+    assert repaired.notes == ["test_double: not as released, the released test is used"]
 
 
 def test_of_a_duplicated_exercise_the_last_answer_counts(tmp_path, released, answered):

@@ -1,0 +1,67 @@
+"""nbgrader's own commands work with our configuration: release, fetch, validate, submit, collect."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course import grade, release
+from course import notebook as nb
+from tests import tiny
+from tests.test_grade import RIGHT
+
+
+@pytest.fixture
+def real(course):
+    tiny.as_real_course(course)
+    release.release((tiny.ENTRY,), course)
+    return course
+
+
+def nbgrader(folder: Path, *arguments: str, course: Path) -> str:
+    command = [sys.executable, "-m", "nbgrader", *arguments]
+    done = subprocess.run(command, cwd=folder, env=tiny.environment(course), capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def answer(path: Path, answers: dict[str, str]) -> None:
+    notebook = nb.read(path)
+    for cell in notebook.cells:
+        cell.source = answers.get(cell.id, cell.source)
+    nbformat.write(notebook, path)
+
+
+def test_a_week_goes_out_and_comes_back_through_nbgraders_exchange(real, tmp_path_factory):
+    exchange, student = tmp_path_factory.mktemp("exchange"), tmp_path_factory.mktemp("student")
+    exchange.chmod(0o777)
+    places = [f"--Exchange.root={exchange}"]
+    nbgrader(real, "release_assignment", "week01", *places, course=real)
+    shutil.copy(real / "nbgrader_config.py", student)
+    nbgrader(student, "fetch_assignment", "week01", *places, course=real)
+    answer(student / "week01" / "week01_tiny.ipynb", RIGHT)
+    nbgrader(student, "submit", "week01", *places, course=real)
+    nbgrader(real, "collect", "week01", *places, course=real)
+    desk = grade.Desk(real / ".grading", real)
+    [sender] = desk.students("week01")
+    [graded] = grade.grade(desk, "week01")
+    assert (graded.student, graded.score, graded.reason) == (sender, 4, "all 2 tests passed")
+    assert graded.repairs == ()
+
+
+def test_nbgraders_own_release_is_ours_byte_for_byte(real):
+    ours = tiny.ENTRY.released(real).read_bytes()
+    nbgrader(real, "generate_assignment", "week01", "--no-db", "--force", course=real)
+    assert tiny.ENTRY.released(real).read_bytes() == ours
+
+
+def test_validate_tells_an_unanswered_notebook_from_an_answered_one(real):
+    path = tiny.ENTRY.released(real)
+    assert "FAILED" in nbgrader(real, "validate", str(path), course=real)
+    answer(path, RIGHT | {"why": "Because."})
+    assert "passes validation" in nbgrader(real, "validate", str(path), course=real)

@@ -1,0 +1,73 @@
+"""The proof of every notebook that is written: it executes, it opens unanswered, nothing leaks, its graders tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from course import answers, check, release, run
+from course import notebook as nb
+from tests import sample_class
+
+
+@pytest.fixture(scope="module")
+def executed():
+    """Each notebook's execution at the cpu profile, made once."""
+    done = {}
+
+    def execute(entry):
+        if entry.stem not in done:
+            [done[entry.stem]] = run.run((entry,))
+        return done[entry.stem]
+
+    return execute
+
+
+def test_the_solution_executes_and_every_checkpoint_passes(entry, executed):
+    execution = executed(entry)
+    assert execution.error == ""
+    assert execution.checkpoints
+    assert all(row["passed"] for row in execution.checkpoints)
+
+
+def test_the_solution_stays_within_three_gigabytes(entry, executed):
+    assert executed(entry).peak_mb < 3000
+
+
+def test_an_executed_solution_writes_nothing_to_standard_error(entry, executed):
+    executed(entry)
+    path = run.ROOT / "build" / "executed" / "cpu" / f"{entry.stem}.ipynb"
+    outputs = [out for cell in nb.read(path).cells for out in cell.get("outputs", ())]
+    assert [out.text for out in outputs if out.output_type == "stream" and out.name == "stderr"] == []
+
+
+def test_the_notebook_keeps_every_rule(entry):
+    assert check.problems(entry) == []
+
+
+def test_unanswered_exercises_fail_their_own_tests_and_nothing_else_fails(entry):
+    [(_, problems)] = answers.unanswered_all((entry,))
+    assert problems == []
+
+
+def test_the_release_is_in_sync_byte_for_byte(entry, tmp_path):
+    release.strip(entry.assignment, tmp_path)
+    fresh = tmp_path / entry.assignment / f"{entry.stem}.ipynb"
+    assert entry.released().read_bytes() == fresh.read_bytes(), "run: make notebooks"
+
+
+def test_graders_reject_wrong_answers_and_accept_right_ones(entry):
+    [(_, verdicts)] = answers.try_all((entry,))
+    problems = [f"{v.answer.exercise}, {v.answer.kind}: {v.answer.about}: {v.problem}" for v in verdicts if v.problem]
+    assert problems == []
+
+
+def test_each_exercise_has_a_wrong_answer_that_only_the_hidden_part_catches(entry):
+    [(_, verdicts)] = answers.try_all((entry,))
+    hidden = {v.answer.exercise for v in verdicts if v.caught_by == "hidden"}
+    assert {nb.grade_id(exercise) for exercise, _ in nb.exercises(nb.read(entry.source()))} - hidden == set()
+
+
+def test_the_sample_class_is_made_from_the_answers():
+    for student, (name, text) in sample_class.submissions().items():
+        kept = sample_class.HERE / student / sample_class.ENTRY.assignment / name
+        assert kept.read_text(encoding="utf-8") == text, "run: make notebooks"

@@ -1,0 +1,68 @@
+"""The student's tree, built from this course in an empty folder, does its own set-up and opens week 1."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import urllib.request
+
+import pytest
+
+from course import ROOT, publish, syllabus
+from course import notebook as nb
+from tests.test_work import wait_for
+
+FIRST = syllabus.load().notebooks[0]
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("student") / "tree"
+    publish.publish(folder)
+    return folder
+
+
+def test_it_holds_no_line_that_only_a_solution_or_a_hidden_test_has(tree):
+    public = "\n".join(path.read_text(encoding="utf-8") for path in tree.rglob("*") if path.is_file())
+    for entry in syllabus.load().notebooks:
+        if not entry.source().exists():
+            continue
+        parts = [nb.regions(cell.source) for cell in nb.read(entry.source()).cells]
+        visible = {line.strip() for part in parts for line in part.visible}
+        secret = {line.strip() for part in parts for line in (*part.solution, *part.hidden)} - visible
+        assert [line for line in secret if len(line) > 30 and line in public] == []
+
+
+def test_it_lacks_what_is_for_instructors(tree):
+    names = {path.relative_to(tree).as_posix() for path in tree.rglob("*")}
+    assert not names & {"solutions", "tests", "docs/instructors.md", ".github", ".ci"}
+
+
+def test_commands_that_cannot_work_there_say_so(tree):
+    for verb in ("release", "run", "answers", "check", "grade 1", "publish x"):
+        command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "course", *verb.split()]
+        environment = os.environ | {"PYTHONPATH": str(tree)}
+        done = subprocess.run(command, cwd=tree, capture_output=True, text=True, env=environment)
+        assert (done.returncode, "student's tree" in done.stderr) == (2, True), (verb, done.stdout + done.stderr)
+
+
+def test_make_start_there_installs_and_opens_week_1(tree):
+    log = tree.parent / "start.log"
+    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    environment |= {"JUPYTER_TOKEN": "t", "JUPYTER_PORT": "0", "BROWSER": "true"}
+    with log.open("w") as out:
+        start = subprocess.Popen(
+            ["make", "start"], cwd=tree, env=environment, stdout=out, stderr=out, start_new_session=True
+        )
+    try:
+        port = wait_for(
+            log, start, r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/week01/" + FIRST.stem, seconds=900
+        )
+        address = f"http://127.0.0.1:{port}/api/contents/week01/{FIRST.stem}.ipynb?token=t"
+        with urllib.request.urlopen(address, timeout=20) as reply:
+            assert b"write your answer here" in reply.read()
+        assert (tree / ".venv" / "bin" / "course").exists()
+    finally:
+        os.killpg(start.pid, signal.SIGTERM)
+        start.wait(30)
