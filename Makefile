@@ -9,7 +9,7 @@ WEEK ?=
 PROFILE ?= cpu
 JOBS ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help install start lab notebooks run grade test bench clean
+.PHONY: help install start lab notebooks run grade publish test bench clean
 
 help: ## what each verb does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -28,6 +28,7 @@ lab: install ## JupyterLab with nbgrader's buttons on work/ [WEEK=1]
 notebooks: EXTRAS = dev
 notebooks: install ## strip solutions/ into notebooks/ [WEEK=1]
 	@$(COURSE) release $(WEEK)
+	@.venv/bin/python -m tests.sample_class
 
 run: install ## execute solutions, table every checkpoint [WEEK=1] [PROFILE=gpu] [JOBS=2]
 	@$(COURSE) run $(WEEK) --profile $(PROFILE) --jobs $(JOBS)
@@ -35,6 +36,10 @@ run: install ## execute solutions, table every checkpoint [WEEK=1] [PROFILE=gpu]
 grade: install ## grade what lies in .grading/submitted WEEK=1 [JOBS=2]
 	@test -n "$(WEEK)" || { echo "Say which week: make grade WEEK=1"; exit 1; }
 	@$(COURSE) grade $(WEEK) --jobs $(JOBS)
+
+publish: install ## build the student's tree FOLDER=… [WEEK=1, the last week that students get]
+	@test -n "$(FOLDER)" || { echo "Say where to, an empty folder: make publish FOLDER=../student"; exit 1; }
+	@$(COURSE) publish "$(FOLDER)" $(if $(WEEK),--last-week $(WEEK))
 
 test: EXTRAS = dev
 test: install ## run all checks of the project

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Annotated
@@ -48,8 +49,14 @@ def main() -> None:
 
 
 @app.command("list")
-def list_() -> None:
+def list_(
+    as_json: Annotated[bool, typer.Option("--json", help="only what is written, for scripts")] = False,
+) -> None:
     """Show the syllabus: what is there and what is planned."""
+    if as_json:
+        written = [entry for entry in syllabus.load().notebooks if entry.is_written()]
+        typer.echo(json.dumps([{"week": entry.weeks[0], "stem": entry.stem} for entry in written]))
+        return
     report.show(report.syllabus_table(syllabus.load()))
 
 

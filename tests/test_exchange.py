@@ -64,4 +64,4 @@ def test_validate_tells_an_unanswered_notebook_from_an_answered_one(real):
     path = tiny.ENTRY.released(real)
     assert "FAILED" in nbgrader(real, "validate", str(path), course=real)
     answer(path, RIGHT | {"why": "Because."})
-    assert "passes validation" in nbgrader(real, "validate", str(path), course=real)
+    assert "passes all the tests" in nbgrader(real, "validate", str(path), course=real)

