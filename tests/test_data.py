@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from servers import FaultyServer, refused_address
 
+from tests.servers import FaultyServer, refused_address
 from utils import data
 from utils import fetch as fetching
 from utils.fetch import DataError, Store
