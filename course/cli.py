@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from course import ROOT, answers, check, doctor, report, syllabus, work
+from course import ROOT, answers, check, doctor, parallel, report, syllabus, work
 from course import grade as grading
 from course import publish as publishing
 from course import readme as readme_page
@@ -33,6 +33,7 @@ REFUSALS = (
     releasing.ReleaseRefused,
     grading.GradingFailed,
     publishing.PublishRefused,
+    parallel.NoWorkers,
 )
 
 

@@ -22,6 +22,8 @@ from course.collect import collect
 from course.feedback import verdict
 from utils.lab import UNATTENDED
 
+EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange needs them to hand back feedback
+
 
 class GradingFailed(Exception):
     """Grading could not begin, or nbgrader gave up on a submission."""
@@ -149,6 +151,9 @@ def _repair(desk: Desk, assignment: str, student: str) -> tuple[tuple[str, ...],
     target = desk.folder / "repaired" / student / assignment
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
+    for name in EXCHANGE:
+        if (desk.submitted(student, assignment) / name).is_file():
+            shutil.copyfile(desk.submitted(student, assignment) / name, target / name)
     notes, faults = [], []
     for stem, release in desk.releases(assignment).items():
         repaired = collect(desk.submitted(student, assignment), stem, release)

@@ -71,4 +71,3 @@ def _captured(log: logging.Logger) -> Iterator[io.StringIO]:
         yield text
     finally:
         log.handlers, log.propagate = handlers, propagate
-

@@ -12,6 +12,11 @@ from distributed import Client, LocalCluster, as_completed, get_worker
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+
+class NoWorkers(Exception):
+    """A Dask scheduler that was named cannot be used."""
+
+
 PROGRESS = "course-progress"  # the topic on which workers say how far they are
 
 
@@ -27,13 +32,24 @@ def workers(jobs: int, scheduler: str | None = None) -> Iterator[Client]:
             this folder at the same path.
     """
     if scheduler:
-        with Client(scheduler, timeout="20s") as client:
+        with _connected(scheduler) as client:
             yield client
         return
     address = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     local = {"n_workers": jobs, "threads_per_worker": 1, "processes": True, "memory_limit": 0} | address
     with LocalCluster(**local, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
         yield client
+
+
+def _connected(scheduler: str) -> Client:
+    try:
+        client = Client(scheduler, timeout="20s")
+        client.wait_for_workers(1, timeout=60)
+    except (OSError, ValueError) as error:
+        raise NoWorkers(
+            f"{scheduler}: no Dask scheduler with a worker answered ({error}). See docs/scaling.md."
+        ) from error
+    return client
 
 
 def fan_out(

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from course import ROOT, syllabus
+from course import ROOT, readme, syllabus
 
 # What students get. A folder stands for all that git tracks in it.
 STUDENT_TREE = (
@@ -60,6 +60,7 @@ def publish(folder: Path, last_week: int | None = None, root: Path = ROOT) -> li
             target = Path(building, path)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / path, target)
+        readme.update(Path(building))  # only what is in this tree is there
         for path in Path(building).iterdir():
             os.replace(path, folder / path.name)
     return files

@@ -189,3 +189,10 @@ def test_the_ci_script_installs_system_packages_and_runs_make_test():
     assert script.stat().st_mode & 0o111, ".ci/run cannot be executed"
     assert lines[-1] == "exec make test"
     assert not re.search(r"\b(pip|pytest)\b", "\n".join(lines))
+
+
+@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["check", "format"])
+def test_code_and_notebooks_pass_ruff(command):
+    ruff = [sys.executable, "-m", "ruff", *command, "--quiet", "."]
+    done = subprocess.run(ruff, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

@@ -7,8 +7,10 @@ import subprocess
 import sys
 
 import nbformat
+import pytest
+from distributed import LocalCluster
 
-from course import report, run
+from course import parallel, report, run
 from tests import tiny
 
 
@@ -88,3 +90,14 @@ def test_an_interrupted_run_leaves_no_kernel(course):
     pids = tiny.interrupt(course, ["run", "1"], when=tiny.ENTRY.source(course).parent / "started")
     assert pids.code == 130, pids.said
     assert pids.left == []
+
+
+def test_a_scheduler_that_is_not_there_is_named(course):
+    with pytest.raises(parallel.NoWorkers, match=r"127\.0\.0\.1:9"):
+        run.run((tiny.ENTRY,), root=course, scheduler="tcp://127.0.0.1:9")
+
+
+def test_a_scheduler_that_is_there_is_used(course):
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
+        [execution] = run.run((tiny.ENTRY,), root=course, scheduler=cluster.scheduler_address)
+    assert execution.passed

@@ -32,6 +32,7 @@ STYLE = {
     "image.interpolation": "nearest",
     "font.size": 9,
 }
+mpl.rcParams.update(STYLE)  # for good: titles and ticks read it when they are set
 
 
 def figure(rows: int = 1, columns: int = 1, *, width: float = MAX_WIDTH, height: float = 3.0, **subplots: Any):
@@ -50,9 +51,8 @@ def figure(rows: int = 1, columns: int = 1, *, width: float = MAX_WIDTH, height:
     """
     if width > MAX_WIDTH:
         raise ValueError(f"a figure is at most {MAX_WIDTH} inches wide, not {width}")
-    with mpl.rc_context(STYLE):
-        fig = Figure(figsize=(width, height), layout="constrained")
-        return fig, fig.subplots(rows, columns, **subplots)
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots(rows, columns, **subplots)
 
 
 def show(fig: Figure, *, alt: str) -> None:
@@ -76,8 +76,7 @@ def markup(fig: Figure, alt: str) -> str:
     if not alt.strip():
         raise ValueError("a figure needs alt text: say what is plotted and what follows from it")
     buffer = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        fig.savefig(buffer, format="png", dpi=144, facecolor="white", metadata={"Software": None})
+    fig.savefig(buffer, format="png", dpi=144, facecolor="white", metadata={"Software": None})
     image = base64.b64encode(buffer.getvalue()).decode("ascii")
     width = round(fig.get_figwidth() * 96)  # CSS pixels per inch
     style = "max-width:100%;height:auto;background:#fff;padding:4px;border-radius:4px"
