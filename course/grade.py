@@ -20,7 +20,6 @@ from course import ROOT, gradebook, parallel
 from course import notebook as nb
 from course.collect import collect
 from course.feedback import verdict
-from utils.lab import UNATTENDED
 
 EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange needs them to hand back feedback
 
@@ -124,8 +123,7 @@ def grade_one(desk: Desk, assignment: str, timeout: int, student: str) -> Grade:
     repairs, fault = _repair(desk, assignment, student)
     config = desk.config(assignment, student)
     config.Execute.timeout = timeout
-    os.environ[UNATTENDED] = "1"
-    os.environ["OMP_NUM_THREADS"] = "1"
+    parallel.prepare_environment(single_thread=True)
     try:
         gradebook.convert(Autograde, config, GradingFailed)
         gradebook.convert(GenerateFeedback, config, GradingFailed)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
+
+from utils.lab import UNATTENDED
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -35,9 +39,11 @@ def workers(jobs: int, scheduler: str | None = None) -> Iterator[Client]:
         with _connected(scheduler) as client:
             yield client
         return
+    # Dask would hold its workers, and so a single notebook, at one thread.
+    as_they_are = dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
     address = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     local = {"n_workers": jobs, "threads_per_worker": 1, "processes": True, "memory_limit": 0} | address
-    with LocalCluster(**local, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
+    with as_they_are, LocalCluster(**local, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
         yield client
 
 
@@ -67,6 +73,19 @@ def fan_out(
     futures = {client.submit(function, item, pure=False): item for item in items}
     for future in as_completed(futures):
         yield futures[future], future.result()
+
+
+def prepare_environment(single_thread: bool) -> None:
+    """Set up a worker process for the kernels that it starts.
+
+    Args:
+        single_thread: one thread a kernel, for when several run at once.
+    """
+    os.environ[UNATTENDED] = "1"
+    if single_thread:
+        os.environ["OMP_NUM_THREADS"] = "1"
+    # Dask makes its workers' malloc hand memory back at once, which slows NumPy's temporaries threefold.
+    os.environ.pop("MALLOC_TRIM_THRESHOLD_", None)
 
 
 def tell(**event: object) -> None:

@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from course import ROOT
 from course.answers import Verdict
@@ -38,7 +38,9 @@ def weeks(entry: Notebook) -> str:
 
 def checkpoint_table(executions: list[Execution]) -> Table:
     """One row a checkpoint, and one for a notebook that has none or stopped before them."""
-    table = Table("notebook", "checkpoint", "measured", "target", "", "wall", "peak memory", title="Checkpoints")
+    table = Table(
+        "notebook", Column("checkpoint", ratio=1), "measured", "target", "", "wall", "peak", title="Checkpoints"
+    )
     for execution in executions:
         cost = (f"{execution.seconds:.0f} s", f"{execution.peak_mb:.0f} MB")
         for i, row in enumerate(execution.checkpoints):

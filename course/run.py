@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import threading
 import time
@@ -21,7 +20,7 @@ from course import ROOT, parallel
 from course import notebook as nb
 from course.kernel import LocalKernel
 from course.syllabus import Notebook
-from utils.lab import CHECKPOINT_MIME, UNATTENDED
+from utils.lab import CHECKPOINT_MIME
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,7 @@ def execute(entry: Notebook, *, profile: str, seed: int, single_thread: bool, ro
     """Execute one notebook with papermill; the executed copy is kept in ``build/executed/PROFILE``."""
     source, target = entry.source(root), root / "build" / "executed" / profile / f"{entry.stem}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
-    os.environ[UNATTENDED] = "1"
-    if single_thread:
-        os.environ["OMP_NUM_THREADS"] = "1"
+    parallel.prepare_environment(single_thread)
     error, began = "", time.perf_counter()
     with PeakMemory() as memory:
         try:
