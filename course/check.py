@@ -155,6 +155,9 @@ def _grading(source: NotebookNode, path: Path) -> Iterator[str]:
             yield f"{nb.grade_id(exercise)}: an exercise without a solution region"
         if test is None:
             yield f"{nb.grade_id(exercise)}: no test cell before the next exercise"
+    known = {nb.grade_id(exercise) for exercise, _ in nb.exercises(source)}
+    for name, needed in nb.needs(source).items():
+        yield from (f"{name}: its heading needs '{need}', which is no exercise" for need in sorted(needed - known))
     for cell in source.cells:
         name = nb.grade_id(cell)
         if nb.is_graded(cell) and not cell.metadata.nbgrader.get("points"):

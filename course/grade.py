@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 import re
 import shutil
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 
-from course import ROOT, gradebook, parallel
+from course import ROOT, files, gradebook, parallel
 from course import notebook as nb
 from course.collect import collect
 from course.feedback import verdict
@@ -188,8 +188,8 @@ def _reason(desk: Desk, assignment: str, student: str) -> str:
 
 def write_csv(path: Path, grades: list[Grade]) -> None:
     """Write a class's grades, one row a student, for a spreadsheet or a learning platform."""
-    with path.with_suffix(".partial").open("w", newline="", encoding="utf-8") as file:
-        rows = csv.DictWriter(file, fieldnames=[*Grade.__dataclass_fields__])
-        rows.writeheader()
-        rows.writerows(asdict(g) | {"repairs": "; ".join(g.repairs)} for g in grades)
-    os.replace(path.with_suffix(".partial"), path)
+    text = io.StringIO(newline="")
+    rows = csv.DictWriter(text, fieldnames=[*Grade.__dataclass_fields__], lineterminator="\n")
+    rows.writeheader()
+    rows.writerows(asdict(g) | {"repairs": "; ".join(g.repairs)} for g in grades)
+    files.write_text(path, text.getvalue())

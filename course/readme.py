@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from course import ROOT, syllabus
+from course import ROOT, files, syllabus
 
 BEGIN, END = "<!-- syllabus: made by `make notebooks` -->", "<!-- end of syllabus -->"
 
@@ -39,4 +39,4 @@ def update(root: Path = ROOT) -> None:
     path = root / "README.md"
     text = path.read_text(encoding="utf-8")
     if updated(text, root) != text:
-        path.write_text(updated(text, root), encoding="utf-8")
+        files.write_text(path, updated(text, root))

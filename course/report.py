@@ -6,9 +6,9 @@ import datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Table
 
-from course import ROOT
+from course import ROOT, files
 from course.answers import Verdict
 from course.grade import Grade
 from course.run import Execution, machine
@@ -37,21 +37,16 @@ def weeks(entry: Notebook) -> str:
 
 
 def checkpoint_table(executions: list[Execution]) -> Table:
-    """One row a checkpoint, and one for a notebook that has none or stopped before them."""
-    table = Table(
-        "notebook", Column("checkpoint", ratio=1), "measured", "target", "", "wall", "peak", title="Checkpoints"
-    )
+    """Each notebook's wall time and peak memory, and one row a checkpoint; a row for one that stopped before them."""
+    table = Table("", "measured", "target", "", title="Checkpoints")
     for execution in executions:
-        cost = (f"{execution.seconds:.0f} s", f"{execution.peak_mb:.0f} MB")
-        for i, row in enumerate(execution.checkpoints):
-            name = execution.stem if i == 0 else ""
-            table.add_row(
-                name, row["name"], *measured_and_target(row), _mark(row["passed"]), *(cost if i == 0 else ("", ""))
-            )
+        table.add_section()
+        cost = (f"{execution.seconds:.0f} s wall", f"{execution.peak_mb:.0f} MB peak")
+        table.add_row(f"[bold]{execution.stem}[/], {execution.profile}", *cost, _mark(execution.passed))
+        for row in execution.checkpoints:
+            table.add_row(f"  {row['name']}", *measured_and_target(row), _mark(row["passed"]))
         if execution.error and all(row["passed"] for row in execution.checkpoints):
-            table.add_row(execution.stem, f"[red]{_escape(execution.error)}[/]", "", "", _mark(False), *cost)
-        elif not execution.checkpoints:
-            table.add_row(execution.stem, "[red]no checkpoint was reached[/]", "", "", _mark(False), *cost)
+            table.add_row(f"  [red]{_escape(execution.error)}[/]", "", "", _mark(False))
     return table
 
 
@@ -82,8 +77,7 @@ def answers_table(entry: Notebook, verdicts: list[Verdict]) -> Table:
 def record(executions: list[Execution], path: Path) -> None:
     """Update a page of recorded checkpoints row by row; rows of notebooks that were not run stay as they are."""
     run = {execution.stem for execution in executions}
-    before = path.read_text(encoding="utf-8") if path.exists() else f"# Recorded checkpoints\n\n{RECORD_HEAD}"
-    head, rows = before.split(RECORD_HEAD)
+    head, rows = path.read_text(encoding="utf-8").split(RECORD_HEAD)
     kept = [row for row in rows.splitlines() if row and row.split("|")[1].strip() not in run]
     where, today = machine(), datetime.date.today().isoformat()
     for e in executions:
@@ -98,7 +92,7 @@ def record(executions: list[Execution], path: Path) -> None:
                 today,
             )
             kept.append(f"| {' | '.join(cells)} |")
-    path.write_text(head + RECORD_HEAD + "\n".join(sorted(kept)) + "\n", encoding="utf-8")
+    files.write_text(path, head + RECORD_HEAD + "\n".join(sorted(kept)) + "\n")
 
 
 def show(*tables: Table) -> None:

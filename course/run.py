@@ -16,7 +16,7 @@ import psutil
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 
-from course import ROOT, parallel
+from course import ROOT, files, parallel
 from course import notebook as nb
 from course.kernel import LocalKernel
 from course.syllabus import Notebook
@@ -36,7 +36,7 @@ class Execution:
 
     @property
     def passed(self) -> bool:
-        return not self.error and all(row["passed"] for row in self.checkpoints)
+        return not self.error and bool(self.checkpoints) and all(row["passed"] for row in self.checkpoints)
 
 
 class TellingEngine(NBClientEngine):
@@ -88,7 +88,7 @@ def run(
         found = dict(parallel.fan_out(client, task, entries, watch))
     executions = [found[entry] for entry in entries]
     table = json.dumps([asdict(e) | {"passed": e.passed} for e in executions], indent=1, ensure_ascii=False)
-    (root / "build" / f"checkpoints-{profile}.json").write_text(table + "\n", encoding="utf-8")
+    files.write_text(root / "build" / f"checkpoints-{profile}.json", table + "\n")
     return executions
 
 

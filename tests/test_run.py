@@ -59,6 +59,7 @@ def test_events_tell_how_far_a_run_is(course):
 
 def test_a_recorded_page_keeps_the_rows_of_notebooks_that_were_not_run(course, tmp_path):
     page = tmp_path / "page.md"
+    page.write_text(f"# Measured\n\n{report.RECORD_HEAD}")
     rows = [dict(name="speed", value=v, sign="≥", target=2.0, unit="×", passed=True) for v in (3.0, 4.0)]
     first = [run.Execution(stem, "cpu", 1.0, 50.0, (rows[0],)) for stem in ("week01_a", "week02_b")]
     report.record(first, page)
@@ -66,6 +67,7 @@ def test_a_recorded_page_keeps_the_rows_of_notebooks_that_were_not_run(course, t
     text = page.read_text()
     assert ("| week01_a | speed | 3 × |" in text, "| week02_b | speed | 4 × |" in text) == (True, True)
     assert text.count("week02_b") == 1
+    assert text.startswith("# Measured")
 
 
 def test_a_planted_miss_makes_the_command_exit_with_one(course):
