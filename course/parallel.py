@@ -24,6 +24,9 @@ class NoWorkers(Exception):
 PROGRESS = "course-progress"  # the topic on which workers say how far they are
 
 
+CONNECT = 20  # seconds within which a scheduler answers
+
+
 @contextmanager
 def workers(jobs: int, scheduler: str | None = None) -> Iterator[Client]:
     """A Dask client.
@@ -49,7 +52,7 @@ def workers(jobs: int, scheduler: str | None = None) -> Iterator[Client]:
 
 def _connected(scheduler: str) -> Client:
     try:
-        client = Client(scheduler, timeout="20s")
+        client = Client(scheduler, timeout=CONNECT)
         client.wait_for_workers(1, timeout=60)
     except (OSError, ValueError) as error:
         raise NoWorkers(

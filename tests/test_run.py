@@ -94,7 +94,8 @@ def test_an_interrupted_run_leaves_no_kernel(course):
     assert pids.left == []
 
 
-def test_a_scheduler_that_is_not_there_is_named(course):
+def test_a_scheduler_that_is_not_there_is_named(course, monkeypatch):
+    monkeypatch.setattr(parallel, "CONNECT", 2)
     with pytest.raises(parallel.NoWorkers, match=r"127\.0\.0\.1:9"):
         run.run((tiny.ENTRY,), root=course, scheduler="tcp://127.0.0.1:9")
 
