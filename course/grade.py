@@ -128,18 +128,7 @@ def grade_one(desk: Desk, assignment: str, timeout: int, student: str) -> Grade:
         gradebook.convert(Autograde, config, GradingFailed)
         gradebook.convert(GenerateFeedback, config, GradingFailed)
     except GradingFailed as error:
-        log = desk.folder / "logs" / f"{assignment}-{student}.log"
-        log.parent.mkdir(exist_ok=True)
-        log.write_text(str(error), encoding="utf-8")
-        said = re.findall(r"^\w*(?:Error|Exception): .*", str(error), re.M)
-        return Grade(
-            student,
-            0.0,
-            0.0,
-            0.0,
-            f"could not be graded: {said[-1] if said else 'nbgrader failed'}; see {log}",
-            repairs,
-        )
+        return Grade(student, 0.0, _points(desk, assignment), 0.0, _failure(desk, assignment, student, error), repairs)
     reason = fault or _reason(desk, assignment, student)
     feedback = str(desk.folder / "feedback" / student / assignment)
     return replace(_score(config, assignment, student), reason=reason, repairs=repairs, feedback=feedback)
@@ -167,6 +156,20 @@ def _score(config, assignment: str, student: str) -> Grade:
         grades = [g for notebook in submission.notebooks for g in notebook.grades]
         waiting = sum(g.max_score for g in grades if g.needs_manual_grade)
         return Grade(student, submission.score, submission.max_score, waiting, reason="")
+
+
+def _points(desk: Desk, assignment: str) -> float:
+    cells = (cell for release in desk.releases(assignment).values() for cell in release.cells)
+    return float(sum(cell.metadata.nbgrader.points for cell in cells if nb.is_graded(cell)))
+
+
+def _failure(desk: Desk, assignment: str, student: str, error: GradingFailed) -> str:
+    """Why nbgrader gave up, in one line; its log is kept beside the submissions."""
+    log = desk.folder / "logs" / f"{assignment}-{student}.log"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text(str(error), encoding="utf-8")
+    said = re.findall(r"^\w*(?:Error|Exception): .*", str(error), re.M) or ["nbgrader failed"]
+    return f"could not be graded: {said[-1]}; see {log}"
 
 
 def _reason(desk: Desk, assignment: str, student: str) -> str:

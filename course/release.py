@@ -99,10 +99,10 @@ def strip(assignment: str, into: Path, root: Path = ROOT) -> None:
 
 
 def release(entries: tuple[Notebook, ...], root: Path = ROOT, *, overwrite_edits: bool = False) -> Release:
-    """Strip the given notebooks into notebooks/, or change nothing at all.
+    """Strip the weeks of the given notebooks into notebooks/, or change nothing at all.
 
     Args:
-        entries: the notebooks to release; those that are not written are left out.
+        entries: notebooks, each of which stands for its week; those that are not written are left out.
         root: the course.
         overwrite_edits: replace a file in notebooks/ even where somebody edited it by hand.
 
@@ -112,27 +112,21 @@ def release(entries: tuple[Notebook, ...], root: Path = ROOT, *, overwrite_edits
     Raises:
         ReleaseRefused: an answer would leak, or a file in notebooks/ was edited by hand.
     """
-    entries = tuple(entry for entry in entries if entry.source(root).exists())
-    weeks = sorted({entry.assignment for entry in entries})
-    _refuse_if(_marker_problems(entries, root))
+    weeks = sorted({entry.assignment for entry in entries if entry.source(root).exists()})
+    sources = [path for week in weeks for path in sorted((root / "solutions" / week).glob("*.ipynb"))]
+    _refuse_if([f"{path.stem}: {p}" for path in sources for p in check.marker_problems(nb.read(path))])
     if not overwrite_edits:
         _refuse_if(_edited(weeks, root))
     (root / "build").mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=root / "build", prefix="release-") as folder:
-        every = {path.parent.name for path in (root / "solutions").glob("week*/*.ipynb")}
-        for pattern in ["week*"] if every == set(weeks) else weeks:
+        for pattern in ["week*"] if set(weeks) == _source_weeks(root) else weeks:
             strip(pattern, Path(folder), root)
-        _refuse_if(_leaks(entries, Path(folder), root))
+        _refuse_if([f"{path.stem}: {leak}" for path in sources for leak in _leaks(path, Path(folder))])
         return _move(Path(folder), weeks, root)
 
 
-def _marker_problems(entries: tuple[Notebook, ...], root: Path) -> list[str]:
-    return [f"{e.stem}: {p}" for e in entries for p in check.marker_problems(nb.read(e.source(root)))]
-
-
-def _leaks(entries: tuple[Notebook, ...], folder: Path, root: Path) -> list[str]:
-    stripped = {e: folder / e.assignment / f"{e.stem}.ipynb" for e in entries}
-    return [f"{e.stem}: {p}" for e in entries for p in check.leaks(nb.read(e.source(root)), nb.read(stripped[e]))]
+def _leaks(source: Path, folder: Path) -> list[str]:
+    return check.leaks(nb.read(source), nb.read(folder / source.parent.name / source.name))
 
 
 def _edited(weeks: list[str], root: Path) -> list[str]:

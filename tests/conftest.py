@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,13 +23,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.fixture
-def needs() -> Callable[[str], None]:
-    """Skip the test where a command is missing; under CI that is a failure."""
+def needs() -> Callable[..., None]:
+    """Skip the test where a command is missing or, with arguments, fails; under CI that is a failure."""
 
-    def check(command: str) -> None:
-        if shutil.which(command):
+    def check(command: str, *arguments: str) -> None:
+        if not shutil.which(command):
+            message = f"needs the command '{command}', which is not on this machine"
+        elif arguments and subprocess.run([command, *arguments], check=False, capture_output=True).returncode:
+            message = f"needs '{command} {' '.join(arguments)}', which fails on this machine"
+        else:
             return
-        message = f"needs the command '{command}', which is not on this machine"
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
 
     return check

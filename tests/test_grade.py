@@ -126,3 +126,34 @@ def test_a_foreign_utils_does_no_harm_when_grading(course, foreign_utils):
     send(desk, "right", RIGHT)
     [got] = grade.grade(desk, "week01")
     assert (got.score, got.reason) == (4, "all 2 tests passed")
+
+
+def test_a_submission_that_nbgrader_gives_up_on_scores_zero_of_the_real_maximum(course, monkeypatch):
+    release.release((tiny.ENTRY,), course)
+    desk = grade.Desk(course / ".grading", course)
+    send(desk, "right", RIGHT)
+    grade.prepare(desk, "week01")
+
+    def gives_up(*_):
+        raise grade.GradingFailed("Traceback\nRuntimeError: no kernel\nPlease see above")
+
+    monkeypatch.setattr(grade.gradebook, "convert", gives_up)
+    got = grade.grade_one(desk, "week01", 4, "right")
+    assert (got.score, got.max_score) == (0, 5)
+    assert got.reason.startswith("could not be graded: RuntimeError: no kernel; see ")
+
+
+def test_an_interrupted_grading_leaves_no_kernel_and_can_be_done_again(course):
+    """Ctrl-C in the middle of a submission: the command ends with 130; the next one grades everybody."""
+    release.release((tiny.ENTRY,), course)
+    tiny.as_real_course(course)
+    desk = grade.Desk(course / ".grading", course)
+    started = course / "started"
+    waits = f"import pathlib, time\ndef double(x):\n    pathlib.Path({str(started)!r}).touch()\n    time.sleep(600)"
+    send(desk, "ada", RIGHT)
+    send(desk, "slow", RIGHT | {"double": waits})
+    interrupted = tiny.interrupt(course, ["grade", "1"], when=started)
+    assert interrupted.code == 130, interrupted.said
+    assert interrupted.left == []
+    grades = {g.student: g.score for g in grade.grade(desk, "week01", timeout=2)}
+    assert grades == {"ada": 4, "slow": 2}

@@ -8,6 +8,7 @@ import subprocess
 import urllib.request
 
 import pytest
+from nbclient import NotebookClient
 
 from course import ROOT, publish, syllabus
 from course import notebook as nb
@@ -67,3 +68,11 @@ def test_make_start_there_installs_and_opens_week_1(tree):
     finally:
         os.killpg(start.pid, signal.SIGTERM)
         start.wait(30)
+
+
+def test_a_foreign_utils_does_no_harm_there(tree, foreign_utils):
+    notebook = nb.read(FIRST.released(tree))
+    setup = next(i for i, cell in enumerate(notebook.cells) if nb.SETUP in nb.tags(cell))
+    notebook.cells = notebook.cells[: setup + 1]
+    folder = {"metadata": {"path": str(FIRST.released(tree).parent)}}
+    NotebookClient(notebook, kernel_name="python3", resources=folder).execute()
