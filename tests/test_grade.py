@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 
 import nbformat
 import pytest
@@ -13,7 +12,7 @@ from course import notebook as nb
 from tests import tiny
 
 RIGHT = {"double": "def double(x):\n    return 2 * x", "quadruple": "def quadruple(x):\n    return 4 * x"}
-PRINTS_HIDDEN = "def quadruple(x):\n    print(get_ipython().user_ns['In'][-1])\n    return 4 * x"
+PRINTS_HIDDEN = "print(get_ipython().user_ns['In'])\n" + RIGHT["quadruple"]  # the test of double, as it was run
 SUBMISSIONS = {
     # student: answers, score of 4, what the reason says
     "right": (RIGHT, 4, "all 2 tests passed"),
@@ -105,8 +104,9 @@ def test_feedback_shows_verdicts_and_no_hidden_test(graded):
 
 def test_the_instructor_can_see_what_the_grading_run_printed(graded):
     desk, _, _ = graded
-    executed = (desk.folder / "autograded" / "prints_hidden" / "week01" / "week01_tiny.ipynb").read_text()
-    assert "quadruple() is wrong for some numbers" in json.dumps(executed)
+    executed = nb.read(desk.folder / "autograded" / "prints_hidden" / "week01" / "week01_tiny.ipynb")
+    [printed] = [out.text for cell in executed.cells if cell.id == "quadruple" for out in cell.outputs]
+    assert "hidden_question_about_seven" in printed
 
 
 def test_grading_again_gives_the_same_grades(graded):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -12,6 +14,8 @@ from distributed import LocalCluster
 
 from course import parallel, report, run
 from tests import tiny
+
+SLOW_MALLOC = '"MALLOC_TRIM_THRESHOLD_" in __import__("os").environ'
 
 
 def with_checkpoint(course, code: str) -> None:
@@ -101,6 +105,23 @@ def test_a_scheduler_that_is_not_there_is_named(course, monkeypatch):
 
 
 def test_a_scheduler_that_is_there_is_used(course):
+    with_checkpoint(course, tiny.CHECKPOINT.replace("3.0, at_least=2.0", f"{SLOW_MALLOC}, at_most=0"))
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster:
         [execution] = run.run((tiny.ENTRY,), root=course, scheduler=cluster.scheduler_address)
     assert execution.passed
+
+
+def test_a_kernel_gets_the_machines_own_settings(course, monkeypatch):
+    """Dask sets one thread for its workers, and a malloc that hands memory back at once: notebooks would be slow."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    changed = '"OMP_NUM_THREADS" in __import__("os").environ'
+    with_checkpoint(course, tiny.CHECKPOINT.replace("3.0, at_least=2.0", f"{changed} or {SLOW_MALLOC}, at_most=0"))
+    [execution] = run.run((tiny.ENTRY,), root=course)
+    assert execution.passed, execution.error
+
+
+def test_a_kernels_socket_files_are_removed(course, monkeypatch):
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        run.run((tiny.ENTRY,), root=course)
+        assert list(Path(folder).glob("kernel-*")) == []
