@@ -162,7 +162,8 @@ def publish(
 @app.command("doctor")
 def doctor_() -> None:
     """Say what is missing on this machine and how to get it; code 1 when something is."""
-    findings = doctor.examine()
+    with out.status("Looking at this machine"):
+        findings = doctor.examine()
     for f in findings:
         mark = "[green]✓[/]" if f.ok else "[yellow]–[/]" if f.optional else "[red]✗[/]"
         remedy = "" if f.ok else f"  →  {f.remedy}"

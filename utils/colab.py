@@ -12,6 +12,7 @@ from pathlib import Path
 # Imported by `utils` or by notebooks. Module name → package name.
 NEEDED = {
     "IPython": "ipython",
+    "PIL": "pillow",
     "einops": "einops",
     "filelock": "filelock",
     "ipywidgets": "ipywidgets",
