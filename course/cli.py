@@ -27,6 +27,7 @@ Week = Annotated[str | None, typer.Argument(help="1, week01 or a notebook's name
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes at once")]
 Scheduler = Annotated[str | None, typer.Option(help="address of a Dask scheduler to use instead, tcp://host:8786")]
 
+INTERRUPTED = 130  # Typer's exit code for Ctrl-C, as in a shell
 REFUSALS = (
     answers.MalformedAnswers,
     syllabus.UnknownNotebook,
@@ -44,9 +45,10 @@ def main() -> None:
     except REFUSALS as error:
         Console(stderr=True).print(f"[red]✗[/] {error}", highlight=False)
         raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        Console(stderr=True).print("Stopped. Nothing is broken: type the same command to go on.")
-        raise SystemExit(130) from None
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            Console(stderr=True).print("\nStopped. Nothing is broken: type the same command to go on.")
+        raise
 
 
 @app.command("list")
@@ -180,7 +182,7 @@ def start() -> None:
     release(None)
     executions = _run((first,), profile="cpu", seed=0, jobs=1, scheduler=None)
     desk = _sample_desk(first.assignment)
-    _grade(desk, first.assignment, jobs=2, scheduler=None, timeout=10)
+    _grade(desk, first.assignment, jobs=2, scheduler=None, timeout=15)
     out.print(
         "\nThe course stands. What to type next:\n"
         "  make lab              take a week yourself, in work/\n"
@@ -233,6 +235,7 @@ def _run(entries: tuple[Notebook, ...], **options) -> list[running.Execution]:
 
 
 def _grade(desk: grading.Desk, assignment: str, **options) -> None:
+    out.print("[yellow]There is no sandbox yet: submissions run with your rights.[/]")
     with _bar() as bar:
         task = bar.add_task(f"Grading {assignment}", total=len(desk.students(assignment)))
         grades = grading.grade(desk, assignment, done=lambda grade: bar.advance(task), **options)
