@@ -3,6 +3,11 @@
 import sys
 from pathlib import Path
 
+
+class CourseError(Exception):
+    """Something that a person can mend; the message says what happened, where, and what to do."""
+
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # `utils` is never installed; it is found beside syllabus.toml, before any other package of that name.

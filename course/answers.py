@@ -13,7 +13,7 @@ from pathlib import Path
 
 from nbformat import NotebookNode
 
-from course import ROOT
+from course import ROOT, CourseError
 from course import notebook as nb
 from course.session import Outcome, Session, in_fork
 from course.syllabus import Notebook
@@ -22,7 +22,7 @@ from utils.lab import UNATTENDED
 HEAD = re.compile(r"^# %% (wrong|right) (\S+?): *(\S.*)$")
 
 
-class MalformedAnswers(ValueError):
+class MalformedAnswers(CourseError):
     """A file in tests/answers is not in its format."""
 
 

@@ -9,9 +9,10 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from course import ROOT, answers, check, doctor, parallel, report, syllabus, work
+from course import ROOT, CourseError, answers, check, doctor, report, syllabus, work
 from course import grade as grading
 from course import publish as publishing
 from course import readme as readme_page
@@ -28,22 +29,14 @@ Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes at onc
 Scheduler = Annotated[str | None, typer.Option(help="address of a Dask scheduler to use instead, tcp://host:8786")]
 
 INTERRUPTED = 130  # Typer's exit code for Ctrl-C, as in a shell
-REFUSALS = (
-    answers.MalformedAnswers,
-    syllabus.UnknownNotebook,
-    releasing.ReleaseRefused,
-    grading.GradingFailed,
-    publishing.PublishRefused,
-    parallel.NoWorkers,
-)
 
 
 def main() -> None:
     """Run the command; what a person can mend is said in one message, without a traceback, and ends with code 2."""
     try:
         app()
-    except REFUSALS as error:
-        Console(stderr=True).print(f"[red]✗[/] {error}", highlight=False)
+    except CourseError as error:
+        Console(stderr=True).print(f"[red]✗[/] {escape(str(error))}", highlight=False)
         raise SystemExit(2) from None
     except SystemExit as stop:
         if stop.code == INTERRUPTED:
@@ -145,7 +138,7 @@ def check_(week: Week = None) -> None:
     entries = _written(week)
     problems = [f"{entry.stem}: {problem}" for entry in entries for problem in check.problems(entry)]
     for problem in problems:
-        out.print(f"[red]✗[/] {problem}", highlight=False, markup=True)
+        out.print(f"[red]✗[/] {escape(problem)}", highlight=False)
     out.print(f"{len(entries)} notebooks, {len(problems)} problems")
     raise typer.Exit(int(bool(problems)))
 

@@ -16,7 +16,7 @@ from nbformat import NotebookNode
 from nbgrader.api import Gradebook
 from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
 
-from course import ROOT, files, gradebook, parallel
+from course import ROOT, CourseError, files, gradebook, parallel
 from course import notebook as nb
 from course.collect import collect
 from course.feedback import verdict
@@ -24,7 +24,7 @@ from course.feedback import verdict
 EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange needs them to hand back feedback
 
 
-class GradingFailed(Exception):
+class GradingFailed(CourseError):
     """Grading could not begin, or nbgrader gave up on a submission."""
 
 

@@ -11,13 +11,14 @@ from typing import TypeVar
 import dask
 from distributed import Client, LocalCluster, as_completed, get_worker
 
+from course import CourseError
 from utils.lab import UNATTENDED
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class NoWorkers(Exception):
+class NoWorkers(CourseError):
     """A Dask scheduler that was named cannot be used."""
 
 

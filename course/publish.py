@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from course import ROOT, readme, syllabus
+from course import ROOT, CourseError, readme, syllabus
 
 # What students get. A folder stands for all that git tracks in it.
 STUDENT_TREE = (
@@ -32,7 +32,7 @@ STUDENT_TREE = (
 NOT_FILES = ("__pycache__", ".ipynb_checkpoints")
 
 
-class PublishRefused(Exception):
+class PublishRefused(CourseError):
     """The student's tree cannot be built there."""
 
 

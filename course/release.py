@@ -15,14 +15,14 @@ from nbformat import NotebookNode
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from course import ROOT, check, gradebook
+from course import ROOT, CourseError, check, gradebook
 from course import notebook as nb
 from course.syllabus import Notebook
 
 STUDENT_BRANCH = "student"
 
 
-class ReleaseRefused(Exception):
+class ReleaseRefused(CourseError):
     """A release would hand out an answer, or overwrite a person's work."""
 
 

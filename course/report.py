@@ -6,6 +6,7 @@ import datetime
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from course import ROOT, files
@@ -46,7 +47,7 @@ def checkpoint_table(executions: list[Execution]) -> Table:
         for row in execution.checkpoints:
             table.add_row(f"  {row['name']}", *measured_and_target(row), _mark(row["passed"]))
         if execution.error and all(row["passed"] for row in execution.checkpoints):
-            table.add_row(f"  [red]{_escape(execution.error)}[/]", "", "", _mark(False))
+            table.add_row(f"  [red]{escape(execution.error)}[/]", "", "", _mark(False))
     return table
 
 
@@ -59,9 +60,9 @@ def grade_table(grades: list[Grade]) -> Table:
     """One row a student: score, what waits for a person, and the reason."""
     table = Table("student", "score", "waits", "reason", title="Gradebook", show_lines=True)
     for g in grades:
-        repairs = f"\n[yellow]repaired: {_escape('; '.join(g.repairs))}[/]" if g.repairs else ""
+        repairs = f"\n[yellow]repaired: {escape('; '.join(g.repairs))}[/]" if g.repairs else ""
         waiting = f"{g.waiting:g}" if g.waiting else ""
-        table.add_row(g.student, f"{g.score:g} / {g.max_score:g}", waiting, _escape(g.reason) + repairs)
+        table.add_row(g.student, f"{g.score:g} / {g.max_score:g}", waiting, escape(g.reason) + repairs)
     return table
 
 
@@ -69,8 +70,8 @@ def answers_table(entry: Notebook, verdicts: list[Verdict]) -> Table:
     """Which part of the grader caught each wrong answer."""
     table = Table("exercise", "answer", "", "caught by", title=entry.stem)
     for v in verdicts:
-        said = f"[red]{_escape(v.problem)}[/]" if v.problem else v.caught_by or "accepted"
-        table.add_row(v.answer.exercise, _escape(f"{v.answer.kind}: {v.answer.about}"), _mark(not v.problem), said)
+        said = f"[red]{escape(v.problem)}[/]" if v.problem else v.caught_by or "accepted"
+        table.add_row(v.answer.exercise, escape(f"{v.answer.kind}: {v.answer.about}"), _mark(not v.problem), said)
     return table
 
 
@@ -103,7 +104,3 @@ def show(*tables: Table) -> None:
 
 def _mark(passed: bool) -> str:
     return "[green]✓[/]" if passed else "[red]✗[/]"
-
-
-def _escape(text: str) -> str:
-    return text.replace("[", r"\[")

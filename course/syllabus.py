@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from course import ROOT
+from course import ROOT, CourseError
 
 
-class UnknownNotebook(ValueError):
+class UnknownNotebook(CourseError):
     """What was asked for is not in the syllabus."""
 
 
