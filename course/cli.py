@@ -118,16 +118,23 @@ def grade(
 
 @app.command("answers")
 def answers_(week: Week = None, jobs: Jobs = 1) -> None:
-    """Try right and wrong answers on the graders; code 1 when a grader is fooled or a right answer rejected."""
+    """Try right, wrong and no answers on the graders; code 1 when one is fooled or rejects a right answer."""
     _needs_instructor_tree("answers")
     entries, problems = _written(week), 0
+    released = tuple(entry for entry in entries if entry.released().exists())
     with _bar() as bar:
-        task = bar.add_task("Trying answers", total=len(entries))
+        task = bar.add_task("Trying answers", total=len(entries) + len(released))
         for entry, verdicts in answers.try_all(entries, jobs):
             bar.advance(task)
             problems += sum(bool(v.problem) for v in verdicts)
             report.show(report.answers_table(entry, verdicts))
             out.print(_summary(verdicts))
+        for entry, found in answers.unanswered_all(released, jobs):
+            bar.advance(task)
+            problems += len(found)
+            out.print(
+                f"{entry.stem}, unanswered: {escape('; '.join(found)) or 'every exercise is open, and nothing else'}"
+            )
     raise typer.Exit(int(problems > 0))
 
 

@@ -16,14 +16,11 @@ def table(root: Path = ROOT) -> str:
         span = f"{phase.weeks[0]}–{phase.weeks[1]}"
         lines.append(f"| **{span}** | **{phase.number}** | **{phase.title}** | *{phase.goal}* | | | |")
         for entry in phase.notebooks:
-            first, last = entry.weeks
-            week = str(first) if first == last else f"{first}–{last}"
             path = entry.released(root)
             link = f"[{entry.stem}]({path.relative_to(root)})" if path.exists() else entry.stem
             state = "there" if entry.is_written(root) else "planned"
-            lines.append(
-                f"| {week} | {entry.section} | {link} | {entry.build} | {entry.checkpoint} | {entry.hours} | {state} |"
-            )
+            cells = (entry.when, entry.section, link, entry.build, entry.checkpoint, str(entry.hours), state)
+            lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -28,13 +28,8 @@ def syllabus_table(syllabus: Syllabus, root: Path = ROOT) -> Table:
         table.add_section()
         for entry in phase.notebooks:
             state = "[green]there[/]" if entry.is_written(root) else "[dim]planned[/]"
-            table.add_row(weeks(entry), entry.stem, entry.section, entry.build, str(entry.hours), state)
+            table.add_row(entry.when, entry.stem, entry.section, entry.build, str(entry.hours), state)
     return table
-
-
-def weeks(entry: Notebook) -> str:
-    first, last = entry.weeks
-    return str(first) if first == last else f"{first}–{last}"
 
 
 def checkpoint_table(executions: list[Execution]) -> Table:

@@ -35,6 +35,12 @@ class Notebook:
         """nbgrader's name for the week, and the name of its folder."""
         return self.stem.partition("_")[0]
 
+    @property
+    def when(self) -> str:
+        """The week, or the weeks, as people write them."""
+        first, last = self.weeks
+        return str(first) if first == last else f"{first}–{last}"
+
     def source(self, root: Path = ROOT) -> Path:
         return root / "solutions" / self.assignment / f"{self.stem}.ipynb"
 

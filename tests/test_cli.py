@@ -9,7 +9,7 @@ import sys
 import nbformat
 import pytest
 
-from course import ROOT, doctor, report, run, syllabus
+from course import ROOT, doctor, release, report, run, syllabus
 from tests import tiny
 
 
@@ -69,6 +69,13 @@ def test_check_and_answers_end_with_code_1_when_there_is_a_problem(real):
     assert "0 of 1 wrong answers rejected" in " ".join(done.stdout.split())
     path.write_text("# %% right double: is right\ndef double(x):\n    return x + x\n")
     assert course_command("answers", "1", folder=real).returncode == 0
+    easy = tiny.notebook()
+    test = next(cell for cell in easy.cells if cell.id == "test_double")
+    test.source = test.source.replace("assert double(2) == 4", "assert True")
+    nbformat.write(easy, tiny.ENTRY.source(real))
+    release.release((tiny.ENTRY,), real)
+    done = course_command("answers", "1", folder=real)
+    assert (done.returncode, "it ends with no error" in " ".join(done.stdout.split())) == (1, True)
 
 
 def test_open_copies_once_and_says_whose_it_is(real):
