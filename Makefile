@@ -9,10 +9,13 @@ WEEK ?=
 PROFILE ?= cpu
 JOBS ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help install start lab notebooks run grade publish test bench clean
+.PHONY: help instructors install start lab notebooks run grade publish test bench clean
 
 help: ## what each verb does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
+
+instructors: # comes before `install`: nothing is downloaded for a verb that cannot work
+	@test -d solutions || { echo "This verb needs solutions/ and tests/, which a student's tree does not have. See: make help"; exit 1; }
 
 install:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed. On Debian or Ubuntu: sudo apt-get install python3 python3-venv"; exit 1; }
@@ -26,27 +29,27 @@ lab: install ## JupyterLab with nbgrader's buttons on work/ [WEEK=1]
 	@$(COURSE) lab $(WEEK)
 
 notebooks: EXTRAS = dev
-notebooks: install ## strip solutions/ into notebooks/ [WEEK=1]
+notebooks: instructors install ## strip solutions/ into notebooks/ [WEEK=1]
 	@$(COURSE) release $(WEEK)
 	@.venv/bin/python -m tests.sample_class
 
-run: install ## execute solutions, table every checkpoint [WEEK=1] [PROFILE=gpu] [JOBS=2]
+run: instructors install ## execute solutions, table every checkpoint [WEEK=1] [PROFILE=gpu] [JOBS=2]
 	@$(COURSE) run $(WEEK) --profile $(PROFILE) --jobs $(JOBS)
 
-grade: install ## grade what lies in .grading/submitted WEEK=1 [JOBS=2]
+grade: instructors install ## grade what lies in .grading/submitted WEEK=1 [JOBS=2]
 	@test -n "$(WEEK)" || { echo "Say which week: make grade WEEK=1"; exit 1; }
 	@$(COURSE) grade $(WEEK) --jobs $(JOBS)
 
-publish: install ## build the student's tree FOLDER=… [WEEK=1, the last week that students get]
+publish: instructors install ## build the student's tree FOLDER=… [WEEK=1, the last week that students get]
 	@test -n "$(FOLDER)" || { echo "Say where to, an empty folder: make publish FOLDER=../student"; exit 1; }
 	@$(COURSE) publish "$(FOLDER)" $(if $(WEEK),--last-week $(WEEK))
 
 test: EXTRAS = dev
-test: install ## run all checks of the project
+test: instructors install ## run all checks of the project
 	@.venv/bin/python -m pytest
 
 bench: EXTRAS = dev
-bench: install ## time and memory, as ratios against a peer in the same run
+bench: instructors install ## time and memory, as ratios against a peer in the same run
 	@.venv/bin/python -m tests.bench
 
 clean: ## remove what can be made again; never work/ or .grading/

@@ -49,6 +49,13 @@ def test_commands_that_cannot_work_there_say_so(tree):
         assert (done.returncode, "student's tree" in done.stderr) == (2, True), (verb, done.stdout + done.stderr)
 
 
+@pytest.mark.parametrize("verb", ["notebooks", "run", "grade", "publish", "test", "bench"])
+def test_make_says_so_too_before_it_downloads_anything(tree, verb):
+    done = subprocess.run(["make", verb], cwd=tree, capture_output=True, text=True)
+    assert (done.returncode, "student's tree" in done.stdout) == (2, True), done.stdout + done.stderr
+    assert not (tree / ".venv").exists()
+
+
 def test_make_start_there_installs_and_opens_week_1(tree):
     log = tree.parent / "start.log"
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
