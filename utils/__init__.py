@@ -3,6 +3,7 @@
 lab      what a notebook starts with: profile, seed, device, progress, checkpoints
 expect   assertions that teach
 data     data sets by name: numpy arrays or text, verified
+zoo      pretrained models, verified
 plot     one figure style, with alt text
 explore  interactive figures that also render without a live front end
 """

@@ -13,8 +13,11 @@ from pathlib import Path
 NEEDED = {
     "IPython": "ipython",
     "PIL": "pillow",
+    "babel": "babel",
+    "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
     "einops": "einops",
     "filelock": "filelock",
+    "gguf": "gguf",  # imported by transformers, for zoo.smollm2
     "ipywidgets": "ipywidgets",
     "jaxtyping": "jaxtyping",
     "matplotlib": "matplotlib",
@@ -25,6 +28,7 @@ NEEDED = {
     "sklearn": "scikit-learn",
     "tqdm": "tqdm",
     "torch": "torch",
+    "transformers": "transformers",
 }
 
 
@@ -35,13 +39,26 @@ def install_missing() -> None:
         RuntimeError: pip could not install a package; the message holds pip's own.
     """
     missing = [package for module, package in NEEDED.items() if importlib.util.find_spec(module) is None]
-    if not missing:
-        return
-    print(f"Installing {', '.join(missing)}")
+    if missing:
+        install(missing)
+
+
+def install(arguments: list[str]) -> None:
+    """Run pip install, with every installed package held at its version.
+
+    Args:
+        arguments: requirements, and options of pip.
+
+    Raises:
+        RuntimeError: pip could not install them; the message holds pip's own.
+    """
+    wanted = ", ".join(text for text in arguments if not text.startswith("-"))
+    print(f"Installing {wanted}")
     with tempfile.TemporaryDirectory() as folder:
         held = Path(folder, "held.txt")
         held.write_text("".join(f"{d.name}=={d.version.split('+')[0]}\n" for d in distributions()))
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(held), *missing]
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(held), *arguments]
         done = subprocess.run(pip, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f"pip could not install {', '.join(missing)}: {done.stderr.strip()}")
+        raise RuntimeError(f"pip could not install {wanted}: {done.stderr.strip()}")
+    importlib.invalidate_caches()
