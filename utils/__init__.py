@@ -5,5 +5,6 @@ expect   assertions that teach
 data     data sets by name: numpy arrays or text, verified
 zoo      pretrained models, verified
 plot     one figure style, with alt text
+graph    a computational graph as boxes and arrows
 explore  interactive figures that also render without a live front end
 """
