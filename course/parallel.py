@@ -83,7 +83,7 @@ def prepare_environment(single_thread: bool) -> None:
     """Set up a worker process for the kernels that it starts.
 
     Args:
-        single_thread: one thread a kernel, for when several run at once.
+        single_thread: one compute thread a kernel.
     """
     os.environ[UNATTENDED] = "1"
     if single_thread:

@@ -75,7 +75,7 @@ def run(
     Args:
         entries: the notebooks.
         profile, seed: their papermill parameters.
-        jobs, scheduler: see :func:`course.parallel.workers`; each notebook gets one thread where several run at once.
+        jobs, scheduler: see :func:`course.parallel.workers`.
         root: the course. Executed notebooks and ``checkpoints-PROFILE.json`` land in its ``build/``.
         watch: called with ``{"stem", "done", "total"}`` as cells finish.
 
@@ -83,7 +83,7 @@ def run(
         One execution a notebook, in the order of the syllabus.
     """
     (root / "build").mkdir(exist_ok=True)
-    task = partial(execute, profile=profile, seed=seed, single_thread=jobs > 1 or scheduler is not None, root=root)
+    task = partial(execute, profile=profile, seed=seed, root=root)
     with parallel.workers(min(jobs, len(entries)), scheduler) as client:
         found = dict(parallel.fan_out(client, task, entries, watch))
     executions = [found[entry] for entry in entries]
@@ -92,11 +92,12 @@ def run(
     return executions
 
 
-def execute(entry: Notebook, *, profile: str, seed: int, single_thread: bool, root: Path) -> Execution:
+def execute(entry: Notebook, *, profile: str, seed: int, root: Path) -> Execution:
     """Execute one notebook with papermill; the executed copy is kept in ``build/executed/PROFILE``."""
     source, target = entry.source(root), root / "build" / "executed" / profile / f"{entry.stem}.ipynb"
     target.parent.mkdir(parents=True, exist_ok=True)
-    parallel.prepare_environment(single_thread)
+    # At cpu, one compute thread: the same numbers whatever the cores, and no waiting for one that is busy elsewhere.
+    parallel.prepare_environment(single_thread=profile == "cpu")
     error, began = "", time.perf_counter()
     with PeakMemory() as memory:
         try:

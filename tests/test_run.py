@@ -111,12 +111,13 @@ def test_a_scheduler_that_is_there_is_used(course):
     assert execution.passed
 
 
-def test_a_kernel_gets_the_machines_own_settings(course, monkeypatch):
+@pytest.mark.parametrize(("profile", "threads"), [("cpu", "1"), ("gpu", None)])
+def test_a_kernel_gets_one_thread_at_cpu_and_else_the_machines_own_settings(course, monkeypatch, profile, threads):
     """Dask sets one thread for its workers, and a malloc that hands memory back at once: notebooks would be slow."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    changed = '"OMP_NUM_THREADS" in __import__("os").environ'
+    changed = f'__import__("os").environ.get("OMP_NUM_THREADS") != {threads!r}'
     with_checkpoint(course, tiny.CHECKPOINT.replace("3.0, at_least=2.0", f"{changed} or {SLOW_MALLOC}, at_most=0"))
-    [execution] = run.run((tiny.ENTRY,), root=course)
+    [execution] = run.run((tiny.ENTRY,), profile=profile, root=course)
     assert execution.passed, execution.error
 
 
