@@ -423,7 +423,7 @@ def test_photographs_are_real_ones():
     taken = data.photographs()
     sizes = {name: image.shape for name, image in taken.items()}
     assert sizes == {"palace": (427, 640, 3), "flower": (427, 640, 3), "portrait": (600, 512, 3)}
-    assert all(image.dtype == np.uint8 and image.std() > 30 for image in taken.values())
+    assert all(image.dtype == np.uint8 and image.std() > 30 and image.flags.writeable for image in taken.values())
 
 
 def test_a_package_that_is_missing_or_changed_is_named(tmp_path):

@@ -12,7 +12,7 @@ def square(image, size: int = 224) -> torch.Tensor:
     """The middle of a photograph, uint8 (1, 3, size, size)."""
     side = min(image.shape[:2])
     top, left = ((length - side) // 2 for length in image.shape[:2])
-    pixels = torch.from_numpy(image[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None].float()
+    pixels = torch.from_numpy(image[top : top + side, left : left + side]).permute(2, 0, 1)[None].float()
     resized = torch.nn.functional.interpolate(pixels, (size, size), mode="bicubic", antialias=True)
     return resized.clamp(0, 255).to(torch.uint8)
 

@@ -137,8 +137,12 @@ def photographs() -> dict[str, np.ndarray]:
     from PIL import Image
     from sklearn.datasets import load_sample_image
 
-    portrait = np.array(Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)))
-    return {"palace": load_sample_image("china.jpg"), "flower": load_sample_image("flower.jpg"), "portrait": portrait}
+    taken = {
+        "palace": load_sample_image("china.jpg"),
+        "flower": load_sample_image("flower.jpg"),
+        "portrait": Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)),
+    }
+    return {name: np.array(picture) for name, picture in taken.items()}  # copies: the originals are read-only
 
 
 def read_text(path: str | Path, least: int = 20_000) -> str:
