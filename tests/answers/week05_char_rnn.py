@@ -32,6 +32,11 @@ def rnn_cell(x, h, weights):
     return new
 
 
+# %% wrong rnn_cell: cuts the state off the graph
+def rnn_cell(x, h, weights):
+    return torch.tanh(F.linear(x, weights.w_ih, weights.b_ih) + F.linear(h.detach(), weights.w_hh, weights.b_hh))
+
+
 # %% right rnn_cell: one fused matrix
 def rnn_cell(x, h, weights):
     w_ih, w_hh, b_ih, b_hh = weights
@@ -42,6 +47,13 @@ def rnn_cell(x, h, weights):
 # %% right rnn_cell: torch's own kernel
 def rnn_cell(x, h, weights):
     return torch.rnn_tanh_cell(x, h, *weights)
+
+
+# %% right rnn_cell: einsum, and tanh by way of the sigmoid
+def rnn_cell(x, h, weights):
+    a = torch.einsum("bd,kd->bk", x, weights.w_ih) + torch.einsum("bj,kj->bk", h, weights.w_hh)
+    a = a + weights.b_ih[None] + weights.b_hh[None]
+    return 2 * torch.sigmoid(2 * a) - 1
 
 
 # %% wrong unroll: detaches the state at every step, so nothing flows back through time
@@ -123,6 +135,92 @@ def unroll(cell, x, state):
     return torch.stack(outputs, dim=1), state
 
 
+# %% wrong unroll: cuts the graph every 32 steps
+def unroll(cell, x, state):
+    if x.shape[1] == 0:
+        raise ValueError("no step")
+    hs = []
+    for t in range(x.shape[1]):
+        if t and t % 32 == 0:
+            state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+        state = cell(x[:, t], state)
+        hs.append(state[0] if isinstance(state, tuple) else state)
+    return torch.stack(hs, 1), state
+
+
+# %% wrong unroll: the last state comes without its graph
+def unroll(cell, x, state):
+    if x.shape[1] == 0:
+        raise ValueError("no step")
+    hs = []
+    for t in range(x.shape[1]):
+        state = cell(x[:, t], state)
+        hs.append(state[0] if isinstance(state, tuple) else state)
+    return torch.stack(hs, 1), tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+
+
+# %% wrong unroll: no gradient reaches the first state
+def unroll(cell, x, state):
+    if x.shape[1] == 0:
+        raise ValueError("no step")
+    state = tuple(s.detach() for s in state) if isinstance(state, tuple) else state.detach()
+    hs = []
+    for t in range(x.shape[1]):
+        state = cell(x[:, t], state)
+        hs.append(state[0] if isinstance(state, tuple) else state)
+    return torch.stack(hs, 1), state
+
+
+# %% wrong unroll: calls the cell twice on the first step, to learn its shape
+def unroll(cell, x, state):
+    if x.shape[1] == 0:
+        raise ValueError("no step")
+    trial = cell(x[:, 0], state)
+    first = trial[0] if isinstance(trial, tuple) else trial
+    out = first.new_zeros(x.shape[0], x.shape[1], first.shape[1])
+    for t in range(x.shape[1]):
+        state = cell(x[:, t], state)
+        out[:, t] = state[0] if isinstance(state, tuple) else state
+    return out, state
+
+
+# %% wrong unroll: knows tuples of two only
+def unroll(cell, x, state):
+    if x.shape[1] == 0:
+        raise ValueError("no step")
+    hs = []
+    for t in range(x.shape[1]):
+        state = cell(x[:, t], state)
+        if isinstance(state, tuple):
+            h, c = state
+        else:
+            h = state
+        hs.append(h)
+    return torch.stack(hs, 1), state
+
+
+# %% wrong unroll: rebuilds the tuple: a named one loses its names
+def unroll(cell, x, state):
+    if x.shape[1] == 0:
+        raise ValueError("no step")
+    hs = []
+    for t in range(x.shape[1]):
+        state = cell(x[:, t], state)
+        hs.append(state[0] if isinstance(state, tuple) else state)
+    return torch.stack(hs, 1), tuple(state) if isinstance(state, tuple) else state
+
+
+# %% wrong unroll: refuses a batch of no rows as well
+def unroll(cell, x, state):
+    if x.numel() == 0:
+        raise ValueError("no step")
+    hs = []
+    for t in range(x.shape[1]):
+        state = cell(x[:, t], state)
+        hs.append(state[0] if isinstance(state, tuple) else state)
+    return torch.stack(hs, 1), state
+
+
 # %% right unroll: recursion on the rest of the sequence
 def unroll(cell, x, state):
     if x.shape[1] == 0:
@@ -144,6 +242,15 @@ def unroll(cell, x, state):
         states.append(cell(x_t, states[-1]))
     hs = [s if torch.is_tensor(s) else s[0] for s in states[1:]]
     return torch.stack(hs).transpose(0, 1), states[-1]
+
+
+# %% right unroll: itertools.accumulate
+def unroll(cell, x, state):
+    if x.size(1) == 0:
+        raise ValueError("no time step")
+    trail = list(itertools.accumulate(x.unbind(1), lambda s, x_t: cell(x_t, s), initial=state))[1:]
+    hs = [s[0] if isinstance(s, tuple) else s for s in trail]
+    return torch.stack(hs, 1), trail[-1]
 
 
 # %% wrong lstm_cell: gates in the order f, i, g, o
@@ -210,6 +317,22 @@ def lstm_cell(x, state, weights):
     return o.sigmoid() * new.tanh(), new
 
 
+# %% wrong lstm_cell: cuts the gradient that returns through the gates, as in 1997
+def lstm_cell(x, state, weights):
+    h, c = state
+    i, f, g, o = (F.linear(x, weights.w_ih, weights.b_ih) + F.linear(h.detach(), weights.w_hh, weights.b_hh)).chunk(4, 1)
+    c = f.sigmoid() * c + i.sigmoid() * g.tanh()
+    return o.sigmoid() * c.tanh(), c
+
+
+# %% wrong lstm_cell: clips the cell state at 10
+def lstm_cell(x, state, weights):
+    h, c = state
+    i, f, g, o = (F.linear(x, weights.w_ih, weights.b_ih) + F.linear(h, weights.w_hh, weights.b_hh)).chunk(4, 1)
+    c = (f.sigmoid() * c + i.sigmoid() * g.tanh()).clamp(-10, 10)
+    return o.sigmoid() * c.tanh(), c
+
+
 # %% right lstm_cell: split matrices, one gate at a time
 def lstm_cell(x, state, weights):
     h, c = state
@@ -228,6 +351,18 @@ def lstm_cell(x, state, weights):
 # %% right lstm_cell: torch's own kernel
 def lstm_cell(x, state, weights):
     return torch.lstm_cell(x, state, *weights)
+
+
+# %% right lstm_cell: gates as an axis, einsum, sigmoid by way of tanh
+def lstm_cell(x, state, weights):
+    h, c = state
+    H = h.shape[-1]
+    a = torch.einsum("bd,khd->kbh", x, weights.w_ih.reshape(4, H, -1))
+    a = a + torch.einsum("bj,khj->kbh", h, weights.w_hh.reshape(4, H, H))
+    a = a + (weights.b_ih + weights.b_hh).reshape(4, 1, H)
+    i, f, o = (torch.tanh(a[k] / 2) / 2 + 0.5 for k in (0, 1, 3))
+    new = torch.addcmul(f * c, i, torch.tanh(a[2]))
+    return o * new.tanh(), new
 
 
 # %% wrong gru_cell: the paper's variant, reset before the matrix
@@ -281,6 +416,15 @@ def gru_cell(x, h, weights):
     return (1 - z) * torch.tanh(r * (a_n + b_n)) + z * h
 
 
+# %% wrong gru_cell: no gradient on the straight road
+def gru_cell(x, h, weights):
+    ar, az, an = F.linear(x, weights.w_ih, weights.b_ih).chunk(3, 1)
+    br, bz, bn = F.linear(h, weights.w_hh, weights.b_hh).chunk(3, 1)
+    r, z = torch.sigmoid(ar + br), torch.sigmoid(az + bz)
+    n = torch.tanh(an + r * bn)
+    return (1 - z) * n + z * h.detach()
+
+
 # %% right gru_cell: split matrices, and h + (1 - z)(n - h)
 def gru_cell(x, h, weights):
     r, z, n = (
@@ -294,6 +438,15 @@ def gru_cell(x, h, weights):
 # %% right gru_cell: torch's own kernel
 def gru_cell(x, h, weights):
     return torch.gru_cell(x, h, *weights)
+
+
+# %% right gru_cell: unflatten, addcmul, lerp
+def gru_cell(x, h, weights):
+    a = torch.addmm(weights.b_ih, x, weights.w_ih.T).unflatten(1, (3, -1))
+    b = torch.addmm(weights.b_hh, h, weights.w_hh.T).unflatten(1, (3, -1))
+    gates = torch.sigmoid(a[:, :2] + b[:, :2])
+    n = torch.tanh(torch.addcmul(a[:, 2], gates[:, 0], b[:, 2]))
+    return torch.lerp(n, h, gates[:, 1])
 
 
 # %% wrong clip_gradients: clips each tensor by its own norm
@@ -377,6 +530,53 @@ def clip_gradients(parameters, limit):
     return norm
 
 
+# %% wrong clip_gradients: returns a tensor
+def clip_gradients(parameters, limit):
+    if not limit > 0:
+        raise ValueError("limit must be above 0")
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = torch.sqrt(sum(((g**2).sum() for g in grads), torch.zeros(())))
+    if norm > limit:
+        for g in grads:
+            g.mul_(limit / norm)
+    return norm
+
+
+# %% wrong clip_gradients: scales first and refuses the limit afterwards
+def clip_gradients(parameters, limit):
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum((g**2).sum().item() for g in grads))
+    if norm > limit:
+        for g in grads:
+            g.mul_(limit / norm)
+    if not limit > 0:
+        raise ValueError("limit must be above 0")
+    return norm
+
+
+# %% wrong clip_gradients: shrinks gradients that are about as long as the limit
+def clip_gradients(parameters, limit):
+    if not limit > 0:
+        raise ValueError("limit must be above 0")
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum((g**2).sum().item() for g in grads))
+    for g in grads:
+        g.mul_(min(1.0, limit / (norm + 1e-2 * (norm < limit * 1.0001))))
+    return norm
+
+
+# %% wrong clip_gradients: squares in float32, where long gradients overflow
+def clip_gradients(parameters, limit):
+    if not limit > 0:
+        raise ValueError("limit must be above 0")
+    grads = [p.grad for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum((g.float()**2).sum().item() for g in grads))
+    if norm > limit:
+        for g in grads:
+            g.mul_(limit / norm)
+    return norm
+
+
 # %% right clip_gradients: torch's own function
 def clip_gradients(parameters, limit):
     if not limit > 0:
@@ -394,6 +594,17 @@ def clip_gradients(parameters, limit):
     norm = torch.linalg.vector_norm(torch.cat([g.flatten() for g in gradients])).item()
     factor = min(1.0, limit / norm) if norm else 1.0
     torch._foreach_mul_(gradients, factor)
+    return norm
+
+
+# %% right clip_gradients: a norm of norms
+def clip_gradients(parameters, limit):
+    if not limit > 0:
+        raise ValueError("limit must be above 0")
+    gradients = list(filter(lambda g: g is not None, map(lambda p: p.grad, parameters)))
+    norm = math.hypot(*(torch.linalg.vector_norm(g).item() for g in gradients))
+    if norm > limit:
+        torch._foreach_mul_(gradients, limit / norm)
     return norm
 
 
@@ -503,6 +714,46 @@ def train_chunk(model, optimizer, inputs, targets, state, limit):
     return loss.item(), norm, tuple(map(torch.zeros_like, cut(after))) if isinstance(after, tuple) else torch.zeros_like(cut(after))
 
 
+# %% wrong train_chunk: knows tuples of two only
+def train_chunk(model, optimizer, inputs, targets, state, limit):
+    cut = lambda s: None if s is None else s.detach() if torch.is_tensor(s) else (s[0].detach(), s[1].detach())
+    logits, after = model(inputs, cut(state))
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    optimizer.zero_grad()
+    loss.backward()
+    norm = clip_gradients(model.parameters(), limit)
+    optimizer.step()
+    return loss.item(), norm, cut(after)
+
+
+# %% wrong train_chunk: detaches the caller's own tensors in place
+def train_chunk(model, optimizer, inputs, targets, state, limit):
+    if state is not None:
+        for part in (state if isinstance(state, tuple) else (state,)):
+            part.detach_()
+    logits, after = model(inputs, state)
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    optimizer.zero_grad()
+    loss.backward()
+    norm = clip_gradients(model.parameters(), limit)
+    optimizer.step()
+    after = after.detach() if torch.is_tensor(after) else tuple(part.detach() for part in after)
+    return loss.item(), norm, after
+
+
+# %% wrong train_chunk: clears the old gradients of the optimiser's first group alone
+def train_chunk(model, optimizer, inputs, targets, state, limit):
+    cut = lambda s: None if s is None else s.detach() if torch.is_tensor(s) else tuple(p.detach() for p in s)
+    logits, after = model(inputs, cut(state))
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    for p in optimizer.param_groups[0]["params"]:
+        p.grad = None
+    loss.backward()
+    norm = clip_gradients(model.parameters(), limit)
+    optimizer.step()
+    return loss.item(), norm, cut(after)
+
+
 # %% right train_chunk: log-softmax written out, autograd.grad, torch's clipping
 def train_chunk(model, optimizer, inputs, targets, state, limit):
     fresh = {tuple: lambda s: tuple(p.detach().clone() for p in s), type(None): lambda s: None}
@@ -515,6 +766,26 @@ def train_chunk(model, optimizer, inputs, targets, state, limit):
     norm = float(torch.nn.utils.clip_grad_norm_(parameters, limit))
     optimizer.step()
     return float(loss.detach()), norm, fresh.get(type(state), lambda s: s.detach())(state)
+
+
+# %% right train_chunk: parameters by way of the optimiser, a sum divided by a count
+def train_chunk(model, optimizer, inputs, targets, state, limit):
+    def cut(s):
+        match s:
+            case None:
+                return None
+            case tuple():
+                return tuple(cut(part) for part in s)
+            case _:
+                return s.detach().clone()
+
+    logits, after = model(inputs, cut(state))
+    loss = F.cross_entropy(logits.movedim(-1, 1), targets, reduction="sum") / targets.numel()
+    optimizer.zero_grad()
+    loss.backward()
+    norm = clip_gradients((p for group in optimizer.param_groups for p in group["params"]), limit)
+    optimizer.step()
+    return loss.item(), norm, cut(after)
 
 
 # %% wrong bits_per_character: in nats
@@ -609,6 +880,53 @@ def bits_per_character(model, rows, length):
     return nats / rows[:, 1:].numel() / math.log(2)
 
 
+# %% wrong bits_per_character: asks for two characters in all, not in each stream
+@torch.no_grad()
+def bits_per_character(model, rows, length):
+    if rows.numel() < 2:
+        raise ValueError("nothing to predict")
+    total, state, n = 0.0, None, rows.shape[1] - 1
+    for s in range(0, n, length):
+        logits, state = model(rows[:, s : min(s + length, n)], state)
+        total += F.cross_entropy(logits.flatten(0, 1), rows[:, s + 1 : s + 1 + length].flatten(), reduction="sum").item()
+    return total / max(1, len(rows) * n) / math.log(2)
+
+
+# %% wrong bits_per_character: reads all in one call
+@torch.no_grad()
+def bits_per_character(model, rows, length):
+    if rows.shape[1] < 2:
+        raise ValueError("nothing to predict")
+    logits, _ = model(rows[:, :-1], None)
+    return F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten()).item() / math.log(2)
+
+
+# %% wrong bits_per_character: carries only the first part of the state: c is lost
+@torch.no_grad()
+def bits_per_character(model, rows, length):
+    if rows.shape[1] < 2:
+        raise ValueError("nothing to predict")
+    total, state, n = 0.0, None, rows.shape[1] - 1
+    for s in range(0, n, length):
+        if isinstance(state, tuple):
+            state = (state[0], *(torch.zeros_like(p) for p in state[1:]))
+        logits, state = model(rows[:, s : min(s + length, n)], state)
+        total += F.cross_entropy(logits.flatten(0, 1), rows[:, s + 1 : s + 1 + length].flatten(), reduction="sum").item()
+    return total / (len(rows) * n) / math.log(2)
+
+
+# %% wrong bits_per_character: leaves gradients switched off for good
+def bits_per_character(model, rows, length):
+    torch.set_grad_enabled(False)
+    if rows.shape[1] < 2:
+        raise ValueError("nothing to predict")
+    total, state, n = 0.0, None, rows.shape[1] - 1
+    for s in range(0, n, length):
+        logits, state = model(rows[:, s : min(s + length, n)], state)
+        total += F.cross_entropy(logits.flatten(0, 1), rows[:, s + 1 : s + 1 + length].flatten(), reduction="sum").item()
+    return total / (len(rows) * n) / math.log(2)
+
+
 # %% right bits_per_character: log-probabilities gathered, collected, and averaged once
 @torch.inference_mode()
 def bits_per_character(model, rows, length):
@@ -620,6 +938,32 @@ def bits_per_character(model, rows, length):
         log_p = logits - logits.logsumexp(-1, keepdim=True)
         found.append(-log_p.gather(-1, aims.unsqueeze(-1)).squeeze(-1) / math.log(2))
     return torch.cat(found, dim=1).double().mean().item()
+
+
+# %% right bits_per_character: detaches a state that is a tensor, a tuple or None
+@torch.no_grad()
+def bits_per_character(model, rows, length):
+    cut = lambda s: None if s is None else s.detach() if torch.is_tensor(s) else tuple(p.detach() for p in s)
+    if rows.shape[1] < 2:
+        raise ValueError("nothing to predict")
+    total, state, n = 0.0, None, rows.shape[1] - 1
+    for s in range(0, n, length):
+        logits, state = model(rows[:, s : min(s + length, n)], cut(state))
+        total += F.cross_entropy(logits.flatten(0, 1), rows[:, s + 1 : s + 1 + length].flatten(), reduction="sum").item()
+    return total / (len(rows) * n) / math.log(2)
+
+
+# %% right bits_per_character: reads the last character too and drops what it predicts
+@torch.no_grad()
+def bits_per_character(model, rows, length):
+    if rows.shape[1] < 2:
+        raise ValueError("nothing to predict")
+    state, all_logits = None, []
+    for part in rows.split(length, 1):
+        logits, state = model(part, state)
+        all_logits.append(logits)
+    logits = torch.cat(all_logits, 1)[:, :-1]
+    return F.cross_entropy(logits.flatten(0, 1), rows[:, 1:].flatten()).item() / math.log(2)
 
 
 # %% wrong sample_next: divides the probabilities, which normalising undoes
@@ -701,6 +1045,77 @@ def sample_next(logits, temperature, generator):
     return torch.multinomial(torch.softmax(logits / temperature**0.5, -1), 1, generator=generator).squeeze(-1)
 
 
+# %% wrong sample_next: temperature 0 by way of a tiny number: near ties are drawn
+def sample_next(logits, temperature, generator):
+    if temperature < 0:
+        raise ValueError("negative temperature")
+    return torch.multinomial(torch.softmax(logits / max(temperature, 1e-6), -1), 1, generator=generator)[:, 0]
+
+
+# %% wrong sample_next: everything below 0.1 is the argmax
+def sample_next(logits, temperature, generator):
+    if temperature < 0:
+        raise ValueError("negative temperature")
+    if temperature < 0.1:
+        return logits.argmax(-1)
+    return torch.multinomial(torch.softmax(logits / temperature, -1), 1, generator=generator)[:, 0]
+
+
+# %% wrong sample_next: clamps logits, so that what must never come does come
+def sample_next(logits, temperature, generator):
+    if temperature < 0:
+        raise ValueError("negative temperature")
+    if temperature == 0:
+        return logits.argmax(-1)
+    shifted = logits - logits.amax(-1, keepdim=True)
+    p = (shifted.clamp(min=-15) / temperature).exp()
+    return torch.multinomial(p, 1, generator=generator)[:, 0]
+
+
+# %% wrong sample_next: antithetic draws: one row decides another
+def sample_next(logits, temperature, generator):
+    if temperature < 0:
+        raise ValueError("negative temperature")
+    if temperature == 0:
+        return logits.argmax(-1)
+    edges = torch.softmax(logits.double() / temperature, -1).cumsum(1)
+    half = torch.rand((len(logits) + 1) // 2, generator=generator, dtype=torch.float64)
+    u = torch.cat([half, 1 - half])[: len(logits)]
+    return torch.searchsorted(edges, u[:, None] * edges[:, -1:]).squeeze(1).clamp(max=logits.shape[1] - 1)
+
+
+# %% wrong sample_next: one random number, shifted from row to row
+def sample_next(logits, temperature, generator):
+    if temperature < 0:
+        raise ValueError("negative temperature")
+    if temperature == 0:
+        return logits.argmax(-1)
+    edges = torch.softmax(logits.double() / temperature, -1).cumsum(1)
+    B = len(logits)
+    u = (torch.rand(1, generator=generator, dtype=torch.float64) + torch.arange(B) * 0.6180339887498949) % 1.0
+    return torch.searchsorted(edges, u.to(logits.device)[:, None] * edges[:, -1:], right=True).squeeze(1)
+
+
+# %% wrong sample_next: seeds torch's own generator and draws from that
+def sample_next(logits, temperature, generator):
+    if temperature < 0:
+        raise ValueError("negative temperature")
+    if temperature == 0:
+        return logits.argmax(-1)
+    torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    return torch.multinomial(torch.softmax(logits / temperature, -1), 1)[:, 0]
+
+
+# %% wrong sample_next: divides the logits in place
+def sample_next(logits, temperature, generator):
+    if temperature < 0:
+        raise ValueError("negative temperature")
+    if temperature == 0:
+        return logits.argmax(-1)
+    p = torch.softmax(logits.div_(temperature), -1)
+    return torch.multinomial(p, 1, generator=generator)[:, 0]
+
+
 # %% right sample_next: the Gumbel-max trick
 def sample_next(logits, temperature, generator):
     if temperature < 0:
@@ -720,6 +1135,16 @@ def sample_next(logits, temperature, generator):
     edges = torch.softmax(logits.double() / temperature, dim=1).cumsum(1)
     u = torch.rand(len(logits), 1, generator=generator, dtype=torch.float64) * edges[:, -1:]
     return (edges <= u).sum(1)
+
+
+# %% right sample_next: an exponential race, integers of 32 bits
+def sample_next(logits, temperature, generator):
+    if temperature < 0:
+        raise ValueError("negative temperature")
+    if temperature == 0:
+        return logits.argmax(-1).to(torch.int32)
+    p = torch.softmax(logits.double() / temperature, -1)
+    return (p / torch.empty_like(p).exponential_(generator=generator)).argmax(-1).to(torch.int32)
 
 
 # %% wrong run_decoder: shows the decoder the target that it must predict
@@ -797,6 +1222,40 @@ def run_decoder(step, state, start, targets, teacher_forcing):
     return torch.stack(found, 1)
 
 
+# %% wrong run_decoder: writes its own tokens over the targets
+def run_decoder(step, state, start, targets, teacher_forcing):
+    out, token = [], start
+    for t in range(targets.shape[1]):
+        u, state = step(token, state)
+        out.append(u)
+        if not teacher_forcing:
+            targets[:, t] = u.argmax(-1)
+        token = targets[:, t]
+    return torch.stack(out, 1)
+
+
+# %% wrong run_decoder: no gradient in free running
+def run_decoder(step, state, start, targets, teacher_forcing):
+    out, token = [], start
+    for t in range(targets.shape[1]):
+        u, state = step(token, state)
+        if not teacher_forcing:
+            u = u.detach()
+        out.append(u)
+        token = targets[:, t] if teacher_forcing else u.argmax(-1)
+    return torch.stack(out, 1)
+
+
+# %% wrong run_decoder: loses the batch axis of the tokens where B is 1
+def run_decoder(step, state, start, targets, teacher_forcing):
+    out, token = [], start
+    for t in range(targets.shape[1]):
+        u, state = step(token, state)
+        out.append(u)
+        token = targets[:, t] if teacher_forcing else u.argmax(-1, keepdim=True).squeeze()
+    return torch.stack(out, 1)
+
+
 # %% right run_decoder: the tokens to feed are laid out beforehand
 def run_decoder(step, state, start, targets, teacher_forcing):
     fed = torch.cat([start[:, None], targets[:, :-1]], dim=1)
@@ -806,6 +1265,17 @@ def run_decoder(step, state, start, targets, teacher_forcing):
         logits, state = step(tokens, state)
         found.append(logits.unsqueeze(1))
     return torch.cat(found, dim=1)
+
+
+# %% right run_decoder: fills a tensor and reads its own tokens back from it
+def run_decoder(step, state, start, targets, teacher_forcing):
+    logits, state = step(start, state)
+    out = logits.new_empty(len(start), targets.shape[1], logits.shape[1])
+    out[:, 0] = logits
+    for t in range(1, targets.shape[1]):
+        logits, state = step(targets[:, t - 1] if teacher_forcing else out[:, t - 1].argmax(1), state)
+        out[:, t] = logits
+    return out
 
 
 # %% wrong beam_search: drops a hypothesis once it is finished, unless none is left
@@ -947,6 +1417,118 @@ def beam_search(step, width, length, end=None):
     return beam[::-1]
 
 
+# %% wrong beam_search: the empty prefix is a tensor of floats
+def beam_search(step, width, length, end=None):
+    if width < 1:
+        raise ValueError("width")
+    beam = [((), 0.0)]
+    for t in range(length):
+        done = [b for b in beam if end is not None and b[0] and b[0][-1] == end]
+        opened = [b for b in beam if not (end is not None and b[0] and b[0][-1] == end)]
+        if not opened:
+            break
+        table = step(torch.tensor([b[0] for b in opened])).tolist()
+        done += [((*tok, v), s + lp) for (tok, s), row in zip(opened, table) for v, lp in enumerate(row)]
+        beam = sorted(done, key=lambda b: b[1], reverse=True)[:width]
+    return beam
+
+
+# %% wrong beam_search: stops when the best is finished
+def beam_search(step, width, length, end=None):
+    if width < 1:
+        raise ValueError("width")
+    beam = [((), 0.0)]
+    for t in range(length):
+        done = [b for b in beam if end is not None and b[0] and b[0][-1] == end]
+        opened = [b for b in beam if not (end is not None and b[0] and b[0][-1] == end)]
+        if not opened or (done and done[0] == beam[0]):
+            break
+        table = step(torch.tensor([b[0] for b in opened], dtype=torch.long).view(len(opened), t)).tolist()
+        done += [((*tok, v), s + lp) for (tok, s), row in zip(opened, table) for v, lp in enumerate(row)]
+        beam = sorted(done, key=lambda b: b[1], reverse=True)[:width]
+    return beam
+
+
+# %% wrong beam_search: a finished one can never be pushed out
+def beam_search(step, width, length, end=None):
+    if width < 1:
+        raise ValueError("width")
+    done, opened = [], [((), 0.0)]
+    for t in range(length):
+        if not opened or len(done) >= width:
+            break
+        table = step(torch.tensor([b[0] for b in opened], dtype=torch.long).view(len(opened), t)).tolist()
+        fresh = [((*tok, v), s + lp) for (tok, s), row in zip(opened, table) for v, lp in enumerate(row)]
+        fresh = sorted(fresh, key=lambda b: b[1], reverse=True)[: width - len(done)]
+        done += [b for b in fresh if b[0][-1] == end]
+        opened = [b for b in fresh if b[0][-1] != end]
+    return sorted(done + opened, key=lambda b: b[1], reverse=True)[:width]
+
+
+# %% wrong beam_search: refuses a width of 0, but not -1
+def beam_search(step, width, length, end=None):
+    if width == 0:
+        raise ValueError("width")
+    beam = [((), 0.0)]
+    for t in range(length):
+        done = [b for b in beam if end is not None and b[0] and b[0][-1] == end]
+        opened = [b for b in beam if not (end is not None and b[0] and b[0][-1] == end)]
+        if not opened:
+            break
+        table = step(torch.tensor([b[0] for b in opened], dtype=torch.long).view(len(opened), t)).tolist()
+        done += [((*tok, v), s + lp) for (tok, s), row in zip(opened, table) for v, lp in enumerate(row)]
+        beam = sorted(done, key=lambda b: b[1], reverse=True)[:width]
+    return beam
+
+
+# %% wrong beam_search: scores are tensors
+def beam_search(step, width, length, end=None):
+    if width < 1:
+        raise ValueError("width")
+    beam = [((), 0.0)]
+    for t in range(length):
+        done = [b for b in beam if end is not None and b[0] and b[0][-1] == end]
+        opened = [b for b in beam if not (end is not None and b[0] and b[0][-1] == end)]
+        if not opened:
+            break
+        table = step(torch.tensor([b[0] for b in opened], dtype=torch.long).view(len(opened), t))
+        done += [((*tok, v), s + lp) for (tok, s), row in zip(opened, table) for v, lp in enumerate(row)]
+        beam = sorted(done, key=lambda b: b[1], reverse=True)[:width]
+    return beam
+
+
+# %% wrong beam_search: tokens are numpy's integers
+def beam_search(step, width, length, end=None):
+    if width < 1:
+        raise ValueError("width")
+    beam = [((), 0.0)]
+    for t in range(length):
+        done = [b for b in beam if end is not None and b[0] and b[0][-1] == end]
+        opened = [b for b in beam if not (end is not None and b[0] and b[0][-1] == end)]
+        if not opened:
+            break
+        table = step(torch.tensor([b[0] for b in opened], dtype=torch.long).view(len(opened), t)).tolist()
+        done += [((*tok, np.int64(v)), s + lp) for (tok, s), row in zip(opened, table) for v, lp in enumerate(row)]
+        beam = sorted(done, key=lambda b: b[1], reverse=True)[:width]
+    return beam
+
+
+# %% wrong beam_search: compares rounded scores
+def beam_search(step, width, length, end=None):
+    if width < 1:
+        raise ValueError("width")
+    beam = [((), 0.0)]
+    for t in range(length):
+        done = [b for b in beam if end is not None and b[0] and b[0][-1] == end]
+        opened = [b for b in beam if not (end is not None and b[0] and b[0][-1] == end)]
+        if not opened:
+            break
+        table = step(torch.tensor([b[0] for b in opened], dtype=torch.long).view(len(opened), t)).tolist()
+        done += [((*tok, v), s + lp) for (tok, s), row in zip(opened, table) for v, lp in enumerate(row)]
+        beam = sorted(done, key=lambda b: round(b[1], 2), reverse=True)[:width]
+    return beam
+
+
 # %% right beam_search: all candidates as one tensor, with a length penalty as an option
 def beam_search(step, width, length, end=None, penalty=0.0):
     if width < 1:
@@ -989,3 +1571,27 @@ def beam_search(step, width, length, end=None):
         if all(tokens[-1] == end for _, tokens in beam):
             break
     return [(tokens, score) for score, tokens in beam]
+
+
+# %% right beam_search: one flat topk over finished ones and extensions
+def beam_search(step, width, length, end=None):
+    if width < 1:
+        raise ValueError("width")
+    done, tokens, scores = [], torch.zeros(1, 0, dtype=torch.long), torch.zeros(1, dtype=torch.float64)
+    for _ in range(length):
+        if len(tokens) == 0:
+            break
+        log_p = step(tokens).detach().cpu().double()
+        V = log_p.shape[1]
+        flat = (scores[:, None] + log_p).flatten()
+        everything = torch.cat([torch.tensor([s for _, s in done], dtype=torch.float64), flat])
+        best = everything.topk(min(width, len(everything))).indices
+        old = [done[i] for i in best.tolist() if i < len(done)]
+        new = best[best >= len(done)] - len(done)
+        rows = torch.cat([tokens[new // V], (new % V)[:, None]], dim=1)
+        values = flat[new]
+        ended = rows[:, -1] == end if end is not None else torch.zeros(len(rows), dtype=torch.bool)
+        done = old + [(tuple(r), s) for r, s in zip(rows[ended].tolist(), values[ended].tolist())]
+        tokens, scores = rows[~ended], values[~ended]
+    both = done + [(tuple(r), s) for r, s in zip(tokens.tolist(), scores.tolist())]
+    return sorted(both, key=lambda b: -b[1])
