@@ -36,6 +36,11 @@ def relu(x):
     return x + (x.detach() * (x <= 0)) * -1
 
 
+# %% wrong relu: zeros of the default dtype turn half precision into single
+def relu(x):
+    return torch.where(x > 0, x, torch.zeros(x.shape, device=x.device))
+
+
 # %% right relu: multiplies by a mask
 def relu(x):
     return x * (x > 0)
@@ -44,6 +49,24 @@ def relu(x):
 # %% right relu: fills a copy where it is not positive
 def relu(x):
     return x.masked_fill(x <= 0, 0)
+
+
+# %% right relu: an autograd function of its own
+class _Bend(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        on = x > 0
+        ctx.save_for_backward(on)
+        return x.masked_fill(~on, 0)
+
+    @staticmethod
+    def backward(ctx, g):
+        (on,) = ctx.saved_tensors
+        return g.masked_fill(~on, 0)
+
+
+def relu(x):
+    return _Bend.apply(x)
 
 
 # %% wrong linear: the weight is not turned, which a square layer does not notice
@@ -159,6 +182,17 @@ class Linear(nn.Module):
 
     def forward(self, x):
         return x @ self.weight.data.T + self.bias
+
+
+# %% wrong linear: a uniform distribution of the right spread
+class Linear(nn.Module):
+    def __init__(self, n_in, n_out, gain=math.sqrt(2)):
+        super().__init__()
+        self.weight = nn.Parameter((torch.rand(n_out, n_in) * 2 - 1) * gain * math.sqrt(3 / n_in))
+        self.bias = nn.Parameter(torch.zeros(n_out))
+
+    def forward(self, x):
+        return x @ self.weight.T + self.bias
 
 
 # %% right linear: einsum, and weights drawn in place
@@ -317,6 +351,45 @@ class MLP(nn.Module):
         return self.layers[-1](x)
 
 
+# %% wrong mlp: torch's layers with weights of the right spread
+class MLP(nn.Module):
+    def __init__(self, sizes, activation=relu, drop=None):
+        super().__init__()
+        n = len(sizes) - 1
+        self.layers = nn.ModuleList([nn.Linear(sizes[k], sizes[k + 1]) for k in range(n)])
+        self.activation = activation
+        self.drop = drop
+        for k, l in enumerate(self.layers):
+            nn.init.normal_(l.weight, std=(math.sqrt(2) if k < n - 1 else 1) / math.sqrt(sizes[k]))
+            nn.init.zeros_(l.bias)
+
+    def forward(self, x):
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+            if self.drop is not None:
+                x = self.drop(x)
+        return self.layers[-1](x)
+
+
+# %% wrong mlp: asks its own mode before it calls drop
+class MLP(nn.Module):
+    def __init__(self, sizes, activation=relu, drop=None):
+        super().__init__()
+        n = len(sizes) - 1
+        self.layers = nn.ModuleList(
+            [Linear(sizes[k], sizes[k + 1]) if k < n - 1 else Linear(sizes[k], sizes[k + 1], 1.0) for k in range(n)]
+        )
+        self.activation = activation
+        self.drop = drop
+
+    def forward(self, x):
+        for layer in self.layers[:-1]:
+            x = self.activation(layer(x))
+            if self.drop is not None and self.training:
+                x = self.drop(x)
+        return self.layers[-1](x)
+
+
 # %% right mlp: counts layers, and an identity stands for no drop
 class MLP(nn.Module):
     def __init__(self, sizes, activation=relu, drop=None):
@@ -384,6 +457,11 @@ def cross_entropy(logits, labels):
     return (logits.exp().sum(dim=1).log() - logits[torch.arange(len(labels)), labels]).mean()
 
 
+# %% wrong cross_entropy: hands the work to torch's loss
+def cross_entropy(logits, labels):
+    return F.cross_entropy(logits, labels)
+
+
 # %% right cross_entropy: torch's logsumexp and gather
 def cross_entropy(logits, labels):
     return (torch.logsumexp(logits, dim=1) - logits.gather(1, labels[:, None]).squeeze(1)).mean()
@@ -394,6 +472,14 @@ def cross_entropy(logits, labels):
     shifted = logits - logits.detach().amax(dim=1, keepdim=True)
     log_p = shifted - shifted.exp().sum(dim=1, keepdim=True).log()
     return -(F.one_hot(labels, logits.shape[1]) * log_p).sum() / len(labels)
+
+
+# %% right cross_entropy: adds column by column with logaddexp
+def cross_entropy(logits, labels):
+    from functools import reduce
+
+    total = reduce(torch.logaddexp, logits.unbind(1))
+    return (total - logits.gather(1, labels[:, None])[:, 0]).mean()
 
 
 # %% wrong cross_entropy_gradient: not divided by the batch
@@ -446,6 +532,13 @@ def cross_entropy_gradient(logits, labels):
 def cross_entropy_gradient(logits, labels):
     hot = (torch.arange(logits.shape[1]) == labels.unsqueeze(1)).to(logits.dtype)
     return torch.softmax(logits, 1).sub(hot).div(labels.numel())
+
+
+# %% right cross_entropy_gradient: differences of each pair of logits
+def cross_entropy_gradient(logits, labels):
+    p = (logits[:, None, :] - logits[:, :, None]).exp().sum(-1).reciprocal()
+    right = torch.arange(logits.shape[1], device=logits.device) == labels[:, None]
+    return (p - right.to(p.dtype)) / len(logits)
 
 
 # %% wrong stratified_split: draws both parts on their own, so that they overlap
@@ -522,6 +615,50 @@ def stratified_split(labels, fraction, seed):
     return torch.cat(train), torch.cat(validation)
 
 
+# %% wrong stratified_split: a window of neighbours at a random place
+def stratified_split(labels, fraction, seed):
+    g = torch.Generator().manual_seed(seed)
+    train, validation = [], []
+    for c in labels.unique():
+        places = (labels == c).nonzero().flatten()
+        n = len(places)
+        shift = int(torch.randint(0, max(1, n - round(fraction * n) + 1), (1,), generator=g))
+        places = places.roll(-shift)
+        k = round(fraction * n)
+        validation.append(places[:k])
+        train.append(places[k:])
+    return torch.cat(train), torch.cat(validation)
+
+
+# %% wrong stratified_split: the same draw in every class
+def stratified_split(labels, fraction, seed):
+    g = torch.Generator().manual_seed(seed)
+    train, validation = [], []
+    for c in labels.unique():
+        places = (labels == c).nonzero().flatten()
+        n = len(places)
+        places = places[torch.randperm(n, generator=torch.Generator().manual_seed(seed))]
+        k = round(fraction * n)
+        validation.append(places[:k])
+        train.append(places[k:])
+    return torch.cat(train), torch.cat(validation)
+
+
+# %% wrong stratified_split: puts the global generator back to its seed, not to its state
+def stratified_split(labels, fraction, seed):
+    old = torch.initial_seed()
+    torch.manual_seed(seed)
+    train, validation = [], []
+    for c in labels.unique():
+        places = (labels == c).nonzero().flatten()
+        places = places[torch.randperm(len(places))]
+        k = round(fraction * len(places))
+        validation.append(places[:k])
+        train.append(places[k:])
+    torch.manual_seed(old)
+    return torch.cat(train), torch.cat(validation)
+
+
 # %% right stratified_split: NumPy draws, a mask collects, shares rounded down
 def stratified_split(labels, fraction, seed):
     rng = np.random.default_rng(seed)
@@ -542,6 +679,18 @@ def stratified_split(labels, fraction, seed):
         (validation if seen[c] < math.ceil(fraction * counts[c].item()) else train).append(i)
         seen[c] += 1
     return torch.tensor(train), torch.tensor(validation)
+
+
+# %% right stratified_split: forks the global generator
+def stratified_split(labels, fraction, seed):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        keys = torch.rand(len(labels), dtype=torch.float64)
+    held = torch.zeros(len(labels), dtype=torch.bool)
+    for c in labels.unique():
+        places = torch.where(labels == c)[0]
+        held[places[keys[places].argsort()[: round(fraction * len(places))]]] = True
+    return (~held).nonzero()[:, 0], held.nonzero()[:, 0]
 
 
 # %% wrong train_epoch: no zero_grad
@@ -715,6 +864,36 @@ def train_epoch(model, optimizer, images, labels, batch_size, generator):
     return total / len(images)
 
 
+# %% wrong train_epoch: skips a last batch of one image
+def train_epoch(model, optimizer, images, labels, batch_size, generator):
+    model.train()
+    total = 0.0
+    order = torch.randperm(len(images), generator=generator)
+    for rows in [b for b in order.split(batch_size) if len(b) > 1 or len(images) == 1]:
+        rows = rows.to(images.device)
+        optimizer.zero_grad()
+        loss = cross_entropy(model(images[rows]), labels[rows])
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(rows)
+    return total / len(images)
+
+
+# %% wrong train_epoch: starts at a random place and goes on in order
+def train_epoch(model, optimizer, images, labels, batch_size, generator):
+    model.train()
+    total, n = 0.0, len(images)
+    start = int(torch.randint(n, (1,), generator=generator))
+    for rows in ((torch.arange(n) + start) % n).split(batch_size):
+        rows = rows.to(images.device)
+        optimizer.zero_grad()
+        loss = cross_entropy(model(images[rows]), labels[rows])
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(rows)
+    return total / n
+
+
 # %% right train_epoch: torch's own loss, slices of a permutation, gradients set to None by hand
 def train_epoch(model, optimizer, images, labels, batch_size, generator):
     model.train(True)
@@ -745,6 +924,23 @@ def train_epoch(model, optimizer, images, labels, batch_size, generator):
         optimizer.step()
         total += loss.item() * len(y)
     return total / len(labels)
+
+
+# %% right train_epoch: sorts random keys, and writes gradients by hand
+def train_epoch(model, optimizer, images, labels, batch_size, generator):
+    model.train()
+    n = images.size(0)
+    order = torch.rand(n, generator=generator, dtype=torch.float64).argsort().to(images.device)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    total = 0.0
+    for start in range(0, n, batch_size):
+        rows = order[start : start + batch_size]
+        loss = cross_entropy(model(images.index_select(0, rows)), labels.index_select(0, rows))
+        for p, slope in zip(parameters, torch.autograd.grad(loss, parameters)):
+            p.grad = slope
+        optimizer.step()
+        total += float(loss.detach()) * rows.numel()
+    return total / n
 
 
 # %% wrong early_stopping: keeps the living tensors
@@ -929,6 +1125,72 @@ class EarlyStopping:
 
     def restore(self, model):
         model.load_state_dict(self.best_state, assign=True)
+
+
+# %% wrong early_stopping: asks for an improvement of at least 0.0001
+class EarlyStopping:
+    def __init__(self, patience):
+        self.patience = patience
+        self.best_loss, self.best_epoch = math.inf, -1
+        self.calls, self.best_state = 0, None
+        self.bad = 0
+
+    def update(self, loss, model):
+        if loss < self.best_loss - 1e-4:
+            self.best_loss, self.best_epoch = loss, self.calls
+            self.best_state = copy.deepcopy(model.state_dict())
+            self.bad = 0
+        else:
+            self.bad += 1
+        self.calls += 1
+        return self.bad >= self.patience
+
+    def restore(self, model):
+        model.load_state_dict(self.best_state)
+
+
+# %% wrong early_stopping: says stop once, and at the next bad epoch no more
+class EarlyStopping:
+    def __init__(self, patience):
+        self.patience = patience
+        self.best_loss, self.best_epoch = math.inf, -1
+        self.calls, self.best_state = 0, None
+        self.bad = 0
+
+    def update(self, loss, model):
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch = loss, self.calls
+            self.best_state = copy.deepcopy(model.state_dict())
+            self.bad = 0
+        else:
+            self.bad += 1
+        self.calls += 1
+        return self.bad == self.patience
+
+    def restore(self, model):
+        model.load_state_dict(self.best_state)
+
+
+# %% wrong early_stopping: does not count calls with nan
+class EarlyStopping:
+    def __init__(self, patience):
+        self.patience = patience
+        self.best_loss, self.best_epoch = math.inf, -1
+        self.calls, self.best_state = 0, None
+        self.bad = 0
+
+    def update(self, loss, model):
+        if loss < self.best_loss:
+            self.best_loss, self.best_epoch = loss, self.calls
+            self.best_state = copy.deepcopy(model.state_dict())
+            self.bad = 0
+        else:
+            self.bad += 1
+        self.calls += 1
+        return self.bad >= self.patience and not math.isnan(loss)
+
+    def restore(self, model):
+        model.load_state_dict(self.best_state)
 
 
 # %% right early_stopping: clones each tensor, and counts bad epochs
@@ -1134,6 +1396,36 @@ class Dropout(nn.Module):
         return x + (x * kept / (1 - self.p) - x).detach()
 
 
+# %% wrong dropout: drops exactly the share p of all numbers
+class Dropout(nn.Module):
+    def __init__(self, p=0.5):
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(p)
+        self.p = p
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        n = x.numel()
+        mask = (torch.randperm(n, device=x.device) >= round(self.p * n)).reshape(x.shape)
+        return x * mask / (1 - self.p)
+
+
+# %% wrong dropout: a single-precision mask, which turns half precision into single
+class Dropout(nn.Module):
+    def __init__(self, p=0.5):
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(p)
+        self.p = p
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        return x * (torch.rand(x.shape, device=x.device) >= self.p).float() / (1 - self.p)
+
+
 # %% right dropout: a Bernoulli mask, by torch.where
 class Dropout(nn.Module):
     def __init__(self, p=0.5):
@@ -1268,6 +1560,19 @@ def repaired_a(model, batches, lr):
     return losses
 
 
+# %% wrong case_a: clears after the step only, so that what the model brings along counts
+def repaired_a(model, batches, lr):
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    losses = []
+    for x, y in batches:
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+    return losses
+
+
 # %% right case_a: no optimiser at all
 def repaired_a(model, batches, lr):
     parameters, losses = list(model.parameters()), []
@@ -1396,6 +1701,32 @@ def repaired_b(model, batches, lr):
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
+    return losses
+
+
+# %% wrong case_b: logits are cut at ±50
+def repaired_b(model, batches, lr):
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    losses = []
+    for x, y in batches:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x).clamp(-50, 50), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% wrong case_b: returns tensors
+def repaired_b(model, batches, lr):
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    losses = []
+    for x, y in batches:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
     return losses
 
 
@@ -1633,6 +1964,33 @@ def repaired_d(model, batches):
         loss = F.cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+# %% wrong case_d: losses are taken after the step
+def repaired_d(model, batches):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses = []
+    for x, y in batches:
+        optimizer.zero_grad()
+        F.cross_entropy(model(x), y).backward()
+        optimizer.step()
+        with torch.no_grad():
+            losses.append(F.cross_entropy(model(x), y).item())
+    return losses
+
+
+# %% wrong case_d: a smaller rate after 150 steps
+def repaired_d(model, batches):
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.3)
+    losses = []
+    for x, y in batches:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(x), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.param_groups[0]["lr"] = 0.3 if len(losses) < 150 else 0.03
         losses.append(loss.item())
     return losses
 
