@@ -117,6 +117,58 @@ def scaled_dot_product_attention(query, key, value, mask=None):
     return weights @ value, weights
 
 
+# %% wrong scaled_dot_product_attention: a mask without a single True is taken for no mask
+def scaled_dot_product_attention(query, key, value, mask=None):
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if mask is not None and not mask.any():
+        mask = None
+    if mask is not None:
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    weights = scores.softmax(dim=-1)
+    if mask is not None:
+        weights = weights.masked_fill(~mask, 0)
+    return weights @ value, weights
+
+
+# %% wrong scaled_dot_product_attention: wants a mask with one column a key, which (T, 1) has not
+def scaled_dot_product_attention(query, key, value, mask=None):
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if mask is not None:
+        if mask.shape[-1] != key.shape[-2]:
+            raise ValueError(f"a mask of {tuple(mask.shape)} for {key.shape[-2]} keys")
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    weights = scores.softmax(dim=-1)
+    if mask is not None:
+        weights = weights.masked_fill(~mask, 0)
+    return weights @ value, weights
+
+
+# %% wrong scaled_dot_product_attention: wants a mask of at least two axes
+def scaled_dot_product_attention(query, key, value, mask=None):
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if mask is not None:
+        T, S = mask.shape[-2], mask.shape[-1]
+        mask = mask.reshape(*mask.shape[:-2], T, S)
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    weights = scores.softmax(dim=-1)
+    if mask is not None:
+        weights = weights.masked_fill(~mask, 0)
+    return weights @ value, weights
+
+
+# %% wrong scaled_dot_product_attention: a mask of three axes is taken for one a sentence, where it is one a head
+def scaled_dot_product_attention(query, key, value, mask=None):
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if mask is not None:
+        if mask.dim() == 3 and scores.dim() == 4:
+            mask = mask[:, None]
+        scores = scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
+    weights = scores.softmax(dim=-1)
+    if mask is not None:
+        weights = weights.masked_fill(~mask, 0)
+    return weights @ value, weights
+
+
 # %% right scaled_dot_product_attention: exponentials by hand, the largest allowed score taken off
 def scaled_dot_product_attention(query, key, value, mask=None):
     scores = query.matmul(key.mT) * query.shape[-1] ** -0.5
@@ -151,6 +203,21 @@ def scaled_dot_product_attention(query, key, value, mask=None):
     if mask is not None:
         weights = weights.masked_fill(~mask, 0)
     return weights @ value, weights
+
+
+# %% right scaled_dot_product_attention: float32 inside for half precision, and a key beside all others that empty rows can look at
+def scaled_dot_product_attention(query, key, value, mask=None):
+    inner = torch.float32 if query.dtype in (torch.float16, torch.bfloat16) else query.dtype
+    q, k, v = (tensor.to(inner) for tensor in (query, key, value))
+    scores = q @ k.mT / math.sqrt(q.shape[-1])
+    if mask is None:
+        weights = scores.softmax(dim=-1)
+    else:
+        mask = mask.expand(scores.shape)
+        nowhere = torch.where(mask.any(-1, keepdim=True), -math.inf, 0.0).to(inner)
+        shut = torch.where(mask, scores, torch.full_like(scores, -math.inf))
+        weights = torch.cat([shut, nowhere], dim=-1).softmax(dim=-1)[..., :-1]
+    return (weights @ v).to(value.dtype), weights.to(query.dtype)
 
 
 # %% wrong masks: the upper triangle
@@ -206,6 +273,26 @@ def causal_mask(length):
 
 def padding_mask(tokens, pad=0):
     return (tokens > pad)[:, None, None, :]
+
+
+# %% wrong masks: a sentence of padding only is opened, against NaN
+def causal_mask(length):
+    return torch.ones(length, length, dtype=torch.bool).tril()
+
+
+def padding_mask(tokens, pad=0):
+    real = tokens != pad
+    real = real | ~real.any(dim=1, keepdim=True)
+    return real[:, None, None, :]
+
+
+# %% wrong masks: padding as whole numbers
+def causal_mask(length):
+    return torch.ones(length, length, dtype=torch.bool).tril()
+
+
+def padding_mask(tokens, pad=0):
+    return (tokens != pad).long()[:, None, None, :]
 
 
 # %% right masks: positions compared
@@ -278,6 +365,54 @@ def split_heads(x, heads):
 def merge_heads(x):
     B, h, T, d = x.shape
     return torch.cat(x.reshape(h, B, T, d).unbind(0), dim=-1)
+
+
+# %% wrong heads: the error names the shape and not the number of heads
+def split_heads(x, heads):
+    if x.shape[-1] % heads:
+        raise ValueError(f"cannot split x of shape {tuple(x.shape)}")
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x):
+    return x.transpose(1, 2).flatten(2)
+
+
+# %% wrong heads: more heads than features are not noticed
+def split_heads(x, heads):
+    if heads < x.shape[-1] and x.shape[-1] % heads:
+        raise ValueError(f"{x.shape[-1]} features for {heads} heads")
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x):
+    return x.transpose(1, 2).flatten(2)
+
+
+# %% wrong heads: merges into an empty tensor of the default dtype
+def split_heads(x, heads):
+    if x.shape[-1] % heads:
+        raise ValueError(f"{x.shape[-1]} features for {heads} heads")
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x):
+    B, h, T, d = x.shape
+    merged = torch.empty(B, T, h * d)
+    for i in range(h):
+        merged[..., i * d : (i + 1) * d] = x[:, i]
+    return merged
+
+
+# %% wrong heads: merging cuts the gradient
+def split_heads(x, heads):
+    if x.shape[-1] % heads:
+        raise ValueError(f"{x.shape[-1]} features for {heads} heads")
+    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
+
+
+def merge_heads(x):
+    return torch.tensor(x.detach().numpy().swapaxes(1, 2).reshape(x.shape[0], x.shape[2], -1))
 
 
 # %% right heads: slices, stacked
@@ -411,6 +546,42 @@ class MultiHeadAttention(nn.Module):
         return self.to_out(merge_heads(F.scaled_dot_product_attention(q, k, v, attn_mask=mask)))
 
 
+# %% wrong multi_head_attention: keeps the weights of an earlier call where there are none now
+class MultiHeadAttention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.to_query, self.to_key, self.to_value, self.to_out = (nn.Linear(width, width) for _ in range(4))
+        self.attend = scaled_dot_product_attention
+        self.weights = None
+
+    def forward(self, x, memory=None, mask=None):
+        memory = x if memory is None else memory
+        q = split_heads(self.to_query(x), self.heads)
+        k, v = (split_heads(m(memory), self.heads) for m in (self.to_key, self.to_value))
+        out, weights = self.attend(q, k, v, mask)
+        if weights is not None:
+            self.weights = weights
+        return self.to_out(merge_heads(out))
+
+
+# %% wrong multi_head_attention: the memory gets no gradient
+class MultiHeadAttention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.to_query, self.to_key, self.to_value, self.to_out = (nn.Linear(width, width) for _ in range(4))
+        self.attend = scaled_dot_product_attention
+        self.weights = None
+
+    def forward(self, x, memory=None, mask=None):
+        memory = x if memory is None else memory.detach()
+        q = split_heads(self.to_query(x), self.heads)
+        k, v = (split_heads(m(memory), self.heads) for m in (self.to_key, self.to_value))
+        out, self.weights = self.attend(q, k, v, mask)
+        return self.to_out(merge_heads(out))
+
+
 # %% right multi_head_attention: keys and values by one fused matrix, heads cut by hand
 class MultiHeadAttention(nn.Module):
     def __init__(self, width, heads):
@@ -542,6 +713,68 @@ class DecoderBlock(nn.Module):
         return x + self.feed_forward(self.norm3(x))
 
 
+# %% wrong decoder_block: the memory gets no gradient
+class DecoderBlock(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.norm2, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
+        self.self_attention = MultiHeadAttention(width, heads)
+        self.cross_attention = MultiHeadAttention(width, heads)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.ReLU(), nn.Linear(4 * width, width))
+
+    def forward(self, x, memory, mask, memory_mask):
+        x = x + self.self_attention(self.norm1(x), mask=mask)
+        x = x + self.cross_attention(self.norm2(x), memory.detach(), memory_mask)
+        return x + self.feed_forward(self.norm3(x))
+
+
+# %% wrong decoder_block: the feed-forward net passes no gradient back
+class DecoderBlock(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.norm2, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
+        self.self_attention = MultiHeadAttention(width, heads)
+        self.cross_attention = MultiHeadAttention(width, heads)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.ReLU(), nn.Linear(4 * width, width))
+
+    def forward(self, x, memory, mask, memory_mask):
+        x = x + self.self_attention(self.norm1(x), mask=mask)
+        x = x + self.cross_attention(self.norm2(x), memory, memory_mask)
+        return x + self.feed_forward(self.norm3(x.detach()))
+
+
+# %% wrong decoder_block: adds to the caller's stream with +=
+class DecoderBlock(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.norm2, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
+        self.self_attention = MultiHeadAttention(width, heads)
+        self.cross_attention = MultiHeadAttention(width, heads)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.ReLU(), nn.Linear(4 * width, width))
+
+    def forward(self, x, memory, mask, memory_mask):
+        x += self.self_attention(self.norm1(x), mask=mask)
+        x += self.cross_attention(self.norm2(x), memory, memory_mask)
+        x += self.feed_forward(self.norm3(x))
+        return x
+
+
+# %% wrong decoder_block: makes its own causal mask besides
+class DecoderBlock(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.norm1, self.norm2, self.norm3 = nn.LayerNorm(width), nn.LayerNorm(width), nn.LayerNorm(width)
+        self.self_attention = MultiHeadAttention(width, heads)
+        self.cross_attention = MultiHeadAttention(width, heads)
+        self.feed_forward = nn.Sequential(nn.Linear(width, 4 * width), nn.ReLU(), nn.Linear(4 * width, width))
+
+    def forward(self, x, memory, mask, memory_mask):
+        mask = mask & torch.ones(x.shape[1], x.shape[1], dtype=torch.bool).tril() if not mask.all() else mask
+        x = x + self.self_attention(self.norm1(x), mask=mask)
+        x = x + self.cross_attention(self.norm2(x), memory, memory_mask)
+        return x + self.feed_forward(self.norm3(x))
+
+
 # %% right decoder_block: a loop over parts, the sum kept apart
 class DecoderBlock(nn.Module):
     def __init__(self, width, heads):
@@ -595,6 +828,7 @@ class Translator(nn.Module):
         logits = self.decode(target[:, :-1], *self.encode(source))
         return F.cross_entropy(logits.flatten(0, 1), target[:, :-1].flatten(), ignore_index=0)
 
+
 # %% wrong translator: padding counts in the loss
 class Translator(nn.Module):
     def __init__(self, source_size, target_size, width=64, heads=4, layers=2, longest=64):
@@ -626,6 +860,7 @@ class Translator(nn.Module):
     def loss(self, source, target):
         logits = self.decode(target[:, :-1], *self.encode(source))
         return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten())
+
 
 # %% wrong translator: no positions in the encoder
 class Translator(nn.Module):
@@ -659,6 +894,7 @@ class Translator(nn.Module):
         logits = self.decode(target[:, :-1], *self.encode(source))
         return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)
 
+
 # %% wrong translator: the decoder sees the future
 class Translator(nn.Module):
     def __init__(self, source_size, target_size, width=64, heads=4, layers=2, longest=64):
@@ -691,6 +927,7 @@ class Translator(nn.Module):
         logits = self.decode(target[:, :-1], *self.encode(source))
         return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)
 
+
 # %% wrong translator: the decoder's final norm is missing
 class Translator(nn.Module):
     def __init__(self, source_size, target_size, width=64, heads=4, layers=2, longest=64):
@@ -722,6 +959,7 @@ class Translator(nn.Module):
     def loss(self, source, target):
         logits = self.decode(target[:, :-1], *self.encode(source))
         return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)
+
 
 # %% wrong translator: each sentence's loss counts alike, however long it is
 class Translator(nn.Module):
@@ -756,6 +994,7 @@ class Translator(nn.Module):
         each = F.cross_entropy(logits.transpose(1, 2), target[:, 1:], ignore_index=0, reduction="none")
         return (each.sum(1) / (target[:, 1:] != 0).sum(1)).mean()
 
+
 # %% wrong translator: no factor √D in the decoder
 class Translator(nn.Module):
     def __init__(self, source_size, target_size, width=64, heads=4, layers=2, longest=64):
@@ -788,6 +1027,7 @@ class Translator(nn.Module):
         logits = self.decode(target[:, :-1], *self.encode(source))
         return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)
 
+
 # %% wrong translator: the decoder's positions start where the source ends
 class Translator(nn.Module):
     def __init__(self, source_size, target_size, width=64, heads=4, layers=2, longest=64):
@@ -819,6 +1059,143 @@ class Translator(nn.Module):
     def loss(self, source, target):
         logits = self.decode(target[:, :-1], *self.encode(source))
         return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)
+
+
+# %% wrong translator: the decoder reads all tokens and the last logits are dropped
+class Translator(nn.Module):
+    def __init__(self, source_size, target_size, width=64, heads=4, layers=2, longest=64):
+        super().__init__()
+        self.width = width
+        self.source_embedding, self.target_embedding = nn.Embedding(source_size, width), nn.Embedding(target_size, width)
+        for embedding in (self.source_embedding, self.target_embedding):
+            nn.init.normal_(embedding.weight, std=width**-0.5)
+        self.register_buffer("positions", positions(longest, width))
+        self.encoder = nn.ModuleList(EncoderBlock(width, heads) for _ in range(layers))
+        self.decoder = nn.ModuleList(DecoderBlock(width, heads) for _ in range(layers))
+        self.encoder_norm, self.decoder_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_logits = nn.Linear(width, target_size)
+
+    def encode(self, source):
+        memory_mask = padding_mask(source)
+        x = self.source_embedding(source) * math.sqrt(self.width) + self.positions[: source.shape[1]]
+        for block in self.encoder:
+            x = block(x, memory_mask)
+        return self.encoder_norm(x), memory_mask
+
+    def decode(self, tokens, memory, memory_mask):
+        length = tokens.shape[1]
+        x = self.target_embedding(tokens) * math.sqrt(self.width) + self.positions[:length]
+        for block in self.decoder:
+            x = block(x, memory, causal_mask(length), memory_mask)
+        return self.to_logits(self.decoder_norm(x))
+
+    def loss(self, source, target):
+        logits = self.decode(target, *self.encode(source))[:, :-1]
+        return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)
+
+
+# %% wrong translator: the encoder learns nothing
+class Translator(nn.Module):
+    def __init__(self, source_size, target_size, width=64, heads=4, layers=2, longest=64):
+        super().__init__()
+        self.width = width
+        self.source_embedding, self.target_embedding = nn.Embedding(source_size, width), nn.Embedding(target_size, width)
+        for embedding in (self.source_embedding, self.target_embedding):
+            nn.init.normal_(embedding.weight, std=width**-0.5)
+        self.register_buffer("positions", positions(longest, width))
+        self.encoder = nn.ModuleList(EncoderBlock(width, heads) for _ in range(layers))
+        self.decoder = nn.ModuleList(DecoderBlock(width, heads) for _ in range(layers))
+        self.encoder_norm, self.decoder_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_logits = nn.Linear(width, target_size)
+
+    def encode(self, source):
+        memory_mask = padding_mask(source)
+        x = self.source_embedding(source) * math.sqrt(self.width) + self.positions[: source.shape[1]]
+        for block in self.encoder:
+            x = block(x, memory_mask)
+        return self.encoder_norm(x), memory_mask
+
+    def decode(self, tokens, memory, memory_mask):
+        length = tokens.shape[1]
+        x = self.target_embedding(tokens) * math.sqrt(self.width) + self.positions[:length]
+        for block in self.decoder:
+            x = block(x, memory, causal_mask(length), memory_mask)
+        return self.to_logits(self.decoder_norm(x))
+
+    def loss(self, source, target):
+        with torch.no_grad():
+            memory, memory_mask = self.encode(source)
+        logits = self.decode(target[:, :-1], memory, memory_mask)
+        return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)
+
+
+# %% wrong translator: writes -100 into the caller's target
+class Translator(nn.Module):
+    def __init__(self, source_size, target_size, width=64, heads=4, layers=2, longest=64):
+        super().__init__()
+        self.width = width
+        self.source_embedding, self.target_embedding = nn.Embedding(source_size, width), nn.Embedding(target_size, width)
+        for embedding in (self.source_embedding, self.target_embedding):
+            nn.init.normal_(embedding.weight, std=width**-0.5)
+        self.register_buffer("positions", positions(longest, width))
+        self.encoder = nn.ModuleList(EncoderBlock(width, heads) for _ in range(layers))
+        self.decoder = nn.ModuleList(DecoderBlock(width, heads) for _ in range(layers))
+        self.encoder_norm, self.decoder_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_logits = nn.Linear(width, target_size)
+
+    def encode(self, source):
+        memory_mask = padding_mask(source)
+        x = self.source_embedding(source) * math.sqrt(self.width) + self.positions[: source.shape[1]]
+        for block in self.encoder:
+            x = block(x, memory_mask)
+        return self.encoder_norm(x), memory_mask
+
+    def decode(self, tokens, memory, memory_mask):
+        length = tokens.shape[1]
+        x = self.target_embedding(tokens) * math.sqrt(self.width) + self.positions[:length]
+        for block in self.decoder:
+            x = block(x, memory, causal_mask(length), memory_mask)
+        return self.to_logits(self.decoder_norm(x))
+
+    def loss(self, source, target):
+        logits = self.decode(target[:, :-1], *self.encode(source))
+        labels = target[:, 1:]
+        labels[labels == 0] = -100
+        return F.cross_entropy(logits.flatten(0, 1), labels.flatten())
+
+
+# %% wrong translator: padding of the translation is masked besides
+class Translator(nn.Module):
+    def __init__(self, source_size, target_size, width=64, heads=4, layers=2, longest=64):
+        super().__init__()
+        self.width = width
+        self.source_embedding, self.target_embedding = nn.Embedding(source_size, width), nn.Embedding(target_size, width)
+        for embedding in (self.source_embedding, self.target_embedding):
+            nn.init.normal_(embedding.weight, std=width**-0.5)
+        self.register_buffer("positions", positions(longest, width))
+        self.encoder = nn.ModuleList(EncoderBlock(width, heads) for _ in range(layers))
+        self.decoder = nn.ModuleList(DecoderBlock(width, heads) for _ in range(layers))
+        self.encoder_norm, self.decoder_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_logits = nn.Linear(width, target_size)
+
+    def encode(self, source):
+        memory_mask = padding_mask(source)
+        x = self.source_embedding(source) * math.sqrt(self.width) + self.positions[: source.shape[1]]
+        for block in self.encoder:
+            x = block(x, memory_mask)
+        return self.encoder_norm(x), memory_mask
+
+    def decode(self, tokens, memory, memory_mask):
+        length = tokens.shape[1]
+        x = self.target_embedding(tokens) * math.sqrt(self.width) + self.positions[:length]
+        for block in self.decoder:
+            x = block(x, memory, causal_mask(length) & padding_mask(tokens), memory_mask)
+        return self.to_logits(self.decoder_norm(x))
+
+    def loss(self, source, target):
+        logits = self.decode(target[:, :-1], *self.encode(source))
+        return F.cross_entropy(logits.flatten(0, 1), target[:, 1:].flatten(), ignore_index=0)
+
 
 # %% right translator: sums of log-probabilities, and a loop over time for the shift
 class Translator(nn.Module):
@@ -856,6 +1233,40 @@ class Translator(nn.Module):
         picked = log_p.gather(-1, nexts[..., None]).squeeze(-1)
         real = (nexts != 0).to(picked.dtype)
         return -(picked * real).sum() / real.sum()
+
+
+# %% right translator: blocks called by keyword, masks with more axes, the notebook's PAD, real tokens picked out
+class Translator(nn.Module):
+    def __init__(self, source_size, target_size, width=64, heads=4, layers=2, longest=64):
+        super().__init__()
+        self.width = width
+        self.source_embedding, self.target_embedding = nn.Embedding(source_size, width), nn.Embedding(target_size, width)
+        for embedding in (self.source_embedding, self.target_embedding):
+            nn.init.normal_(embedding.weight, std=width**-0.5)
+        self.register_buffer("positions", positions(longest, width))
+        self.encoder = nn.ModuleList(EncoderBlock(width, heads) for _ in range(layers))
+        self.decoder = nn.ModuleList(DecoderBlock(width, heads) for _ in range(layers))
+        self.encoder_norm, self.decoder_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.to_logits = nn.Linear(width, target_size)
+
+    def encode(self, source):
+        memory_mask = padding_mask(source)
+        x = self.source_embedding(source) * math.sqrt(self.width) + self.positions[: source.shape[1]]
+        for block in self.encoder:
+            x = block(mask=memory_mask, x=x)
+        return self.encoder_norm(x), memory_mask
+
+    def decode(self, tokens, memory, memory_mask):
+        length = tokens.shape[1]
+        x = self.target_embedding(tokens) * math.sqrt(self.width) + self.positions[:length]
+        for block in self.decoder:
+            x = block(x, memory_mask=memory_mask, mask=causal_mask(length)[None, None], memory=memory)
+        return self.to_logits(self.decoder_norm(x))
+
+    def loss(self, source, target):
+        logits = self.decode(target[:, :-1], *self.encode(source))
+        real = target[:, 1:] != PAD
+        return F.cross_entropy(logits[real], target[:, 1:][real])
 
 
 # %% wrong greedy_decode: goes on talking after EOS
@@ -934,6 +1345,31 @@ def greedy_decode(model, source, steps):
     return tokens
 
 
+# %% wrong greedy_decode: records gradients all the way
+def greedy_decode(model, source, steps):
+    memory, mask = model.encode(source)
+    tokens = torch.ones(len(source), 1, dtype=torch.long)
+    finished = torch.zeros(len(source), dtype=torch.bool)
+    for _ in range(steps):
+        chosen = model.decode(tokens, memory, mask)[:, -1].argmax(-1).masked_fill(finished, 0)
+        tokens = torch.cat([tokens, chosen[:, None]], dim=1)
+        finished |= chosen == 2
+    return tokens
+
+
+# %% wrong greedy_decode: decodes outside torch.no_grad()
+def greedy_decode(model, source, steps):
+    with torch.no_grad():
+        memory, mask = model.encode(source)
+    tokens = torch.ones(len(source), 1, dtype=torch.long)
+    finished = torch.zeros(len(source), dtype=torch.bool)
+    for _ in range(steps):
+        chosen = model.decode(tokens, memory, mask)[:, -1].argmax(-1).masked_fill(finished, 0)
+        tokens = torch.cat([tokens, chosen[:, None]], dim=1)
+        finished |= chosen == 2
+    return tokens
+
+
 # %% right greedy_decode: a buffer that is filled, and cleaned after EOS at the end
 def greedy_decode(model, source, steps):
     with torch.no_grad():
@@ -945,6 +1381,18 @@ def greedy_decode(model, source, steps):
         is_end = tokens == 2
         after = is_end.long().cumsum(dim=1) - is_end.long() > 0
         return torch.where(after, torch.zeros_like(tokens), tokens)
+
+
+# %% right greedy_decode: the notebook's PAD, BOS, EOS, in inference mode
+@torch.inference_mode()
+def greedy_decode(model, source, steps):
+    memory, mask = model.encode(source)
+    tokens = torch.full((len(source), 1), BOS, device=source.device)
+    for _ in range(steps):
+        new = model.decode(tokens, memory, mask)[:, -1].argmax(-1)
+        new = torch.where((tokens == EOS).any(dim=1), PAD, new)
+        tokens = torch.cat([tokens, new[:, None]], dim=1)
+    return tokens
 
 
 # %% wrong pattern_scores: looks at the next token
@@ -1066,6 +1514,13 @@ def alignment_accuracy(weights, partner):
 def alignment_accuracy(weights, partner):
     hit = weights.argmax(dim=-1) == partner[:, None]
     return hit.sum(dim=(0, 2)) / ((partner[0] >= 0).sum() * len(partner))
+
+
+# %% wrong alignment_accuracy: writes over the caller's partner
+def alignment_accuracy(weights, partner):
+    count = (partner >= 0).sum()
+    partner[partner < 0] = weights.shape[-1]
+    return (weights.argmax(dim=-1) == partner[:, None]).sum(dim=(0, 2)) / count
 
 
 # %% right alignment_accuracy: partners picked out first, head by head
