@@ -1238,3 +1238,248 @@ def selectivity(energy, angles):
     total = energy.sum(dim=0)
     value = (turned @ energy.to(turned.dtype)).abs() / total
     return value.nan_to_num(0.0)
+
+
+# %% wrong conv2d: PyTorch's own by another name
+def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    return torch.conv2d(x, weight, bias, stride, padding, dilation, groups)
+
+
+# %% right conv2d: a product in the frequency domain
+def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1):
+    B, C, H, W = x.shape
+    O, cg, kh, kw = weight.shape
+    oh, ow = output_size(H, kh, stride, padding, dilation), output_size(W, kw, stride, padding, dilation)
+    ph, pw = H + 2 * padding, W + 2 * padding
+    big = x.new_zeros(O, cg, ph, pw)
+    big[:, :, : dilation * (kh - 1) + 1 : dilation, : dilation * (kw - 1) + 1 : dilation] = weight
+    fx = torch.fft.rfft2(F.pad(x, (padding,) * 4)).unflatten(1, (groups, cg))
+    fw = torch.fft.rfft2(big).conj().unflatten(0, (groups, -1))
+    y = torch.fft.irfft2((fx[:, :, None] * fw).sum(3), s=(ph, pw)).flatten(1, 2)
+    y = y[:, :, ::stride, ::stride][:, :, :oh, :ow]
+    return y if bias is None else y + bias[:, None, None]
+
+
+# %% wrong max_pool: pads with −100
+def max_pool2d(x, kernel=2, stride=None, padding=0):
+    p = F.pad(x, (padding,) * 4, value=-100.0)
+    return p.unfold(2, kernel, stride or kernel).unfold(3, kernel, stride or kernel).amax((-2, -1))
+
+
+# %% wrong max_pool: PyTorch's own by another name
+def max_pool2d(x, kernel=2, stride=None, padding=0):
+    return torch.max_pool2d(x, kernel, stride or kernel, padding)
+
+
+# %% wrong batch_norm: one number a channel is an error, but only after the running averages have changed
+class BatchNorm2d(nn.Module):
+    def __init__(self, channels, eps=1e-5, momentum=0.1):
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.weight, self.bias = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x):
+        v, mu = self.running_var, self.running_mean
+        if self.training:
+            n = x.numel() // x.shape[1]
+            v, mu = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+            with torch.no_grad():
+                self.running_mean.lerp_(mu, self.momentum)
+                self.running_var.lerp_(v * (n / max(n - 1, 1e-9)), self.momentum)
+            if n == 1:
+                raise ValueError("one number per channel")
+        scale = self.weight * torch.rsqrt(v + self.eps)
+        return (x - mu[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
+
+
+# %% wrong psnr: no gradient, so nothing can be trained on it
+def psnr(estimate, target, peak=1.0):
+    if estimate.shape != target.shape:
+        raise ValueError("shape")
+    with torch.no_grad():
+        return 10 * torch.log10(peak**2 / (estimate - target).square().mean((1, 2, 3)))
+
+
+# %% wrong selectivity: does not look at the angles
+def selectivity(energy, angles):
+    a = torch.arange(len(energy), dtype=energy.dtype) * math.pi / len(energy)
+    t = energy.sum(0)
+    r = torch.hypot(torch.cos(2 * a) @ energy, torch.sin(2 * a) @ energy) / t
+    return torch.where(t > 0, r, torch.zeros_like(r)).clamp(max=1)
+
+
+# %% wrong unet: adds the image to the output where there are skips
+class UNet(nn.Module):
+    def __init__(self, channels, width, depth, skips=True):
+        super().__init__()
+        w = [width * 2**i for i in range(depth + 1)]
+        self.skips = skips
+        self.down = nn.ModuleList([DoubleConv(channels if i == 0 else w[i - 1], w[i]) for i in range(depth + 1)])
+        self.up = nn.ModuleList([nn.Conv2d(w[i + 1], w[i], 1) for i in range(depth)])
+        self.merge = nn.ModuleList([DoubleConv(w[i] * (2 if skips else 1), w[i]) for i in range(depth)])
+        self.out = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x):
+        image = x
+        kept = []
+        for i, block in enumerate(self.down):
+            x = block(F.max_pool2d(x, 2) if i else x)
+            kept.append(x)
+        for i in range(len(self.merge) - 1, -1, -1):
+            skip = kept[i]
+            size = skip.shape[2:]
+            x = self.up[i](F.interpolate(x, scale_factor=2, mode="bilinear"))
+            x = F.pad(x, (0, size[1] - x.shape[3], 0, size[0] - x.shape[2]), mode="replicate")
+            x = torch.cat([skip, x], 1) if self.skips else x
+            x = self.merge[i](x)
+        return self.out(x) + image if self.skips else self.out(x)
+
+
+# %% wrong unet: without skips the decoder has no double convolutions
+class UNet(nn.Module):
+    def __init__(self, channels, width, depth, skips=True):
+        super().__init__()
+        w = [width * 2**i for i in range(depth + 1)]
+        self.skips = skips
+        self.down = nn.ModuleList([DoubleConv(channels if i == 0 else w[i - 1], w[i]) for i in range(depth + 1)])
+        self.up = nn.ModuleList([nn.Conv2d(w[i + 1], w[i], 1) for i in range(depth)])
+        self.merge = nn.ModuleList([DoubleConv(w[i] * (2 if skips else 1), w[i]) for i in range(depth)])
+        self.out = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x):
+        image = x
+        kept = []
+        for i, block in enumerate(self.down):
+            x = block(F.max_pool2d(x, 2) if i else x)
+            kept.append(x)
+        for i in range(len(self.merge) - 1, -1, -1):
+            skip = kept[i]
+            size = skip.shape[2:]
+            x = self.up[i](F.interpolate(x, scale_factor=2, mode="bilinear"))
+            x = F.pad(x, (0, size[1] - x.shape[3], 0, size[0] - x.shape[2]), mode="replicate")
+            x = torch.cat([skip, x], 1) if self.skips else x
+            x = self.merge[i](x) if self.skips else x
+        return self.out(x)
+
+
+# %% wrong unet: bounded by tanh, on a large scale
+class UNet(nn.Module):
+    def __init__(self, channels, width, depth, skips=True):
+        super().__init__()
+        w = [width * 2**i for i in range(depth + 1)]
+        self.skips = skips
+        self.down = nn.ModuleList([DoubleConv(channels if i == 0 else w[i - 1], w[i]) for i in range(depth + 1)])
+        self.up = nn.ModuleList([nn.Conv2d(w[i + 1], w[i], 1) for i in range(depth)])
+        self.merge = nn.ModuleList([DoubleConv(w[i] * (2 if skips else 1), w[i]) for i in range(depth)])
+        self.out = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x):
+        image = x
+        kept = []
+        for i, block in enumerate(self.down):
+            x = block(F.max_pool2d(x, 2) if i else x)
+            kept.append(x)
+        for i in range(len(self.merge) - 1, -1, -1):
+            skip = kept[i]
+            size = skip.shape[2:]
+            x = self.up[i](F.interpolate(x, scale_factor=2, mode="bilinear"))
+            x = F.pad(x, (0, size[1] - x.shape[3], 0, size[0] - x.shape[2]), mode="replicate")
+            x = torch.cat([skip, x], 1) if self.skips else x
+            x = self.merge[i](x)
+        return 3 * torch.tanh(self.out(x) / 3)
+
+
+# %% wrong unet: the way up keeps its channels
+class UNet(nn.Module):
+    def __init__(self, channels, width, depth, skips=True):
+        super().__init__()
+        w = [width * 2**i for i in range(depth + 1)]
+        self.skips = skips
+        self.down = nn.ModuleList([DoubleConv(channels if i == 0 else w[i - 1], w[i]) for i in range(depth + 1)])
+        self.up = nn.ModuleList([nn.Identity() for i in range(depth)])
+        self.merge = nn.ModuleList([DoubleConv(w[i + 1] + w[i] * skips, w[i]) for i in range(depth)])
+        self.out = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x):
+        image = x
+        kept = []
+        for i, block in enumerate(self.down):
+            x = block(F.max_pool2d(x, 2) if i else x)
+            kept.append(x)
+        for i in range(len(self.merge) - 1, -1, -1):
+            skip = kept[i]
+            size = skip.shape[2:]
+            x = self.up[i](F.interpolate(x, scale_factor=2, mode="bilinear"))
+            x = F.pad(x, (0, size[1] - x.shape[3], 0, size[0] - x.shape[2]), mode="replicate")
+            x = torch.cat([skip, x], 1) if self.skips else x
+            x = self.merge[i](x)
+        return self.out(x)
+
+
+# %% right unet: recursive, sub-pixel shuffle, replicated border, hstack
+class UNet(nn.Module):
+    def __init__(self, channels, width, depth, skips=True):
+        super().__init__()
+        self.skips, self.depth = skips, depth
+        self.down, self.up, self.merge = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
+        before = channels
+        for i in range(depth + 1):
+            now = width << i
+            self.down.append(DoubleConv(before, now))
+            if i:
+                self.up.append(nn.Sequential(nn.Conv2d(now, 2 * now, 1), nn.PixelShuffle(2)))
+                self.merge.append(DoubleConv(before * (1 + skips), before))
+            before = now
+        self.last = nn.Conv2d(width, channels, 1)
+
+    def level(self, i, x):
+        here = self.down[i](x)
+        if i == self.depth:
+            return here
+        back = self.up[i](self.level(i + 1, F.max_pool2d(here, 2)))
+        back = F.pad(back, (0, here.shape[3] - back.shape[3], 0, here.shape[2] - back.shape[2]), mode="replicate")
+        return self.merge[i](torch.hstack((back, here)) if self.skips else back)
+
+    def forward(self, x):
+        return self.last(self.level(0, x))
+
+
+# %% right unet: transposed convolution with its output size, joined by adding
+class UNet(nn.Module):
+    def __init__(self, channels, width, depth, skips=True):
+        super().__init__()
+        w = [width * 2**i for i in range(depth + 1)]
+        self.skips = skips
+        self.down = nn.ModuleList([DoubleConv(channels if i == 0 else w[i - 1], w[i]) for i in range(depth + 1)])
+        self.up = nn.ModuleList([nn.ConvTranspose2d(w[i + 1], w[i], 2, stride=2) for i in range(depth)])
+        self.merge = nn.ModuleList([DoubleConv(w[i], w[i]) for i in range(depth)])
+        self.out = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x):
+        image = x
+        kept = []
+        for i, block in enumerate(self.down):
+            x = block(F.max_pool2d(x, 2) if i else x)
+            kept.append(x)
+        for i in range(len(self.merge) - 1, -1, -1):
+            skip = kept[i]
+            size = skip.shape[2:]
+            x = self.up[i](x, output_size=size)
+            x = x + skip if self.skips else x
+            x = self.merge[i](x)
+        return self.out(x)
+
+
+# %% right double_conv: padding by name
+class DoubleConv(nn.Module):
+    def __init__(self, n_in, n_out):
+        super().__init__()
+        layers = []
+        for size in (n_in, n_out):
+            layers += [nn.Conv2d(size, n_out, 3, padding="same", bias=False), nn.BatchNorm2d(n_out), nn.ReLU()]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.layers(x)
