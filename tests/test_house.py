@@ -54,6 +54,8 @@ def test_the_conda_environment_lists_exactly_the_dependencies_of_pyproject():
     from_pip = next(entry["pip"] for entry in entries if isinstance(entry, dict))
     assert from_pip == ["--constraint constraints.txt", *PROJECT["dependencies"]]
     assert f"python {PROJECT['requires-python']}" in entries
+    page = (ROOT / "environment.yml").read_text(encoding="utf-8")
+    assert all(package in page for package in PROJECT["optional-dependencies"]["embedded"])
 
 
 def test_every_direct_dependency_is_pinned_to_a_version_that_it_allows():
