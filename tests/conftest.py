@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 
 from course import syllabus
 from tests import tiny
+
+# A shell ignores SIGINT in what it starts in the background, and processes started from there would too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 WRITTEN = tuple(entry for entry in syllabus.load().notebooks if entry.source().exists())
 
