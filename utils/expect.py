@@ -148,4 +148,5 @@ def _brief(value: Any) -> str:
 
 
 def _join(message: str, hint: str) -> str:
-    return f"{message}. {hint}" if hint else message
+    end = "" if message.endswith(("?", "!", ".")) else "."
+    return f"{message}{end} {hint}" if hint else message
