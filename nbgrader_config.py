@@ -8,10 +8,10 @@ root = Path(__file__).resolve().parent
 sys.path.insert(0, str(root))  # the preprocessors below live in `course`
 
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor  # noqa: E402
-from nbgrader.converters import Autograde, GenerateAssignment  # noqa: E402
-from nbgrader.preprocessors import Execute, GetGrades  # noqa: E402
+from nbgrader.converters import GenerateAssignment  # noqa: E402
+from nbgrader.preprocessors import GetGrades  # noqa: E402
 
-from course.execute import ExecuteToTheEnd  # noqa: E402
+from course.execute import UseCourseGrade  # noqa: E402
 from course.feedback import AsSubmitted  # noqa: E402
 from course.release import Publish  # noqa: E402
 
@@ -35,11 +35,9 @@ c.ClearSolutions.code_stub = {"python": 'raise NotImplementedError("write your a
 c.ClearSolutions.text_stub = "*Your answer here.*"
 
 c.GenerateAssignment.preprocessors = [*GenerateAssignment.preprocessors.default(), Publish]
-c.Autograde.autograde_preprocessors = [
-    ExecuteToTheEnd if step is Execute else step for step in Autograde.autograde_preprocessors.default()
-]
+c.Autograde.sanitize_preprocessors = [UseCourseGrade]
 c.GenerateFeedback.preprocessors = [AsSubmitted, GetGrades, CSSHTMLHeaderPreprocessor]
 
-c.Execute.skip_cells_with_tag = "experiment"  # they carry no points
+# For the Validate button. Experiments carry no points.
+c.Execute.skip_cells_with_tag = "experiment"
 c.Execute.timeout = 60  # seconds a cell
-c.OverwriteCells.add_missing_cells = True

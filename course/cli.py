@@ -10,15 +10,25 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
-from course import ROOT, CourseError, answers, check, doctor, report, syllabus, work
+from course import ROOT, CourseError, answers, check, doctor, report, sandbox, syllabus, work
 from course import grade as grading
 from course import publish as publishing
 from course import readme as readme_page
 from course import release as releasing
 from course import run as running
+from course.desk import Desk
 from course.gradebook import GRADING
+from course.submission import Conditions
 from course.syllabus import Notebook
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -109,11 +119,18 @@ def grade(
     jobs: Jobs = 1,
     scheduler: Scheduler = None,
     timeout: Annotated[int, typer.Option(help="seconds that one cell may run")] = 60,
+    student: Annotated[list[str] | None, typer.Option(help="grade this one again, and nobody else")] = None,
+    exercise: Annotated[str, typer.Option(help="grade this one again, and keep all other marks")] = "",
+    full: Annotated[bool, typer.Option("--full", help="run the experiments, too")] = False,
+    unsafe: Annotated[bool, typer.Option("--unsafe-no-sandbox", help="run submissions with your own rights")] = False,
 ) -> None:
-    """Grade a class: every submission ends with a score and a reason. Submissions are never changed."""
+    """Grade a class: every submission ends with a score and a reason. What was graded and has not changed is kept."""
     _needs_instructor_tree("grade")
     assignment = syllabus.load().select(week)[0].assignment
-    _grade(grading.Desk(folder.resolve()), assignment, jobs=jobs, scheduler=scheduler, timeout=timeout)
+    isolation = None if unsafe else sandbox.Bubblewrap()
+    conditions = Conditions(isolation, timeout=timeout, full=full)
+    options = {"jobs": jobs, "scheduler": scheduler, "students": tuple(student or ()), "exercise": exercise}
+    _grade(Desk(folder.resolve()), assignment, conditions=conditions, **options)
 
 
 @app.command("answers")
@@ -182,7 +199,7 @@ def start() -> None:
     release(None)
     executions = _run((first,), profile="cpu", seed=0, jobs=1, scheduler=None)
     desk = _sample_desk(first.assignment)
-    _grade(desk, first.assignment, jobs=2, scheduler=None, timeout=15)
+    _grade(desk, first.assignment, jobs=2, conditions=Conditions(_isolation_of_samples(), timeout=15))
     out.print(
         "\nThe course stands. What to type next:\n"
         "  make lab              take a week yourself, in work/\n"
@@ -192,6 +209,16 @@ def start() -> None:
     )
     if not all(execution.passed for execution in executions):
         raise typer.Exit(1)
+
+
+def _isolation_of_samples() -> sandbox.Bubblewrap | None:
+    """A sandbox where there is one: the course's own samples may do without."""
+    try:
+        sandbox.Bubblewrap().check()
+    except sandbox.NoSandbox:
+        out.print("[yellow]No sandbox here: the sample class runs without. Yours will need one (course doctor).[/]")
+        return None
+    return sandbox.Bubblewrap()
 
 
 def _is_instructor_tree() -> bool:
@@ -234,23 +261,29 @@ def _run(entries: tuple[Notebook, ...], **options) -> list[running.Execution]:
     return executions
 
 
-def _grade(desk: grading.Desk, assignment: str, **options) -> None:
-    out.print("[yellow]There is no sandbox yet: submissions run with your rights.[/]")
-    with _bar() as bar:
-        task = bar.add_task(f"Grading {assignment}", total=len(desk.students(assignment)))
-        grades = grading.grade(desk, assignment, done=lambda grade: bar.advance(task), **options)
+def _grade(desk: Desk, assignment: str, *, conditions: Conditions, **options) -> None:
+    if conditions.isolation is None:
+        out.print("[yellow]Without a sandbox: submissions run with your rights.[/]")
+    with _bar(TimeRemainingColumn(elapsed_when_finished=True), TextColumn("{task.fields[rate]}")) as bar:
+        task = bar.add_task(f"Grading {assignment}", total=len(desk.students(assignment)), rate="")
+
+        def done(student: str) -> None:
+            bar.advance(task)
+            bar.update(task, rate=f"{60 * (bar.tasks[0].speed or 0):.0f} a minute")
+
+        grades = grading.grade(desk, assignment, conditions=conditions, done=done, **options)
     report.show(report.grade_table(grades))
     out.print(f"Grades: {_shown(desk.folder / f'{assignment}.csv')}   Feedback: {_shown(desk.folder / 'feedback')}")
 
 
-def _sample_desk(assignment: str) -> grading.Desk:
+def _sample_desk(assignment: str) -> Desk:
     """A fresh class: the course's own sample submissions, graded apart from any real class."""
     folder = ROOT / "build" / "sample_class"
     shutil.rmtree(folder, ignore_errors=True)
     samples = ROOT / "tests" / "sample_class"
     for student in sorted(path for path in samples.iterdir() if (path / assignment).is_dir()):
         shutil.copytree(student, folder / "submitted" / student.name)
-    return grading.Desk(folder)
+    return Desk(folder)
 
 
 def _shown(path: Path) -> Path:
@@ -267,6 +300,6 @@ def _summary(verdicts: list[answers.Verdict]) -> str:
     )
 
 
-def _bar() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+def _bar(*more: ProgressColumn) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), *more)
     return Progress(*columns, console=out, refresh_per_second=4)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
-from nbgrader.preprocessors import Execute
+from nbgrader.converters.base import NbGraderException
+from nbgrader.preprocessors import Execute, NbGraderPreprocessor
+from traitlets import Integer
 
 from course import notebook as nb
-from course.kernel import LocalKernel
 
 GRACE = 10  # seconds for a kernel to answer after it was interrupted
 
@@ -20,14 +22,29 @@ class ExecuteToTheEnd(Execute):
     nbgrader gives full points to a graded cell without an error in its outputs, so a test that never ran must get one.
     """
 
-    def __init__(self, *args, **options) -> None:
-        super().__init__(*args, **{"kernel_manager_class": LocalKernel} | options)
+    output_limit = Integer(2**20, help="bytes of output that are kept of one cell")
+    shutdown_kernel = "immediate"  # an interpreter takes a second to end in order
 
-    def preprocess(self, notebook: NotebookNode, resources: dict, km=None) -> tuple[NotebookNode, dict]:
+    def preprocess(self, notebook: NotebookNode, resources: dict, km: AsyncKernelManager) -> tuple[NotebookNode, dict]:
         self.lost = ""  # why the kernel can run nothing more
-        return super().preprocess(notebook, resources, km)
+        try:
+            return super().preprocess(notebook, resources, km)
+        finally:
+            self._cleanup_kernel()
+
+    def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
+        """Keep output until it is too much; errors, which decide about points, are always kept."""
+        size = _size(msg["content"]) if msg["msg_type"] in ("stream", "display_data", "execute_result") else 0
+        self.kept += size
+        if size and self.kept > self.output_limit:
+            if self.kept - size <= self.output_limit:
+                note = f"\n… more than {self.output_limit} bytes of output: the rest is left out.\n"
+                cell.outputs.append(new_output("stream", name="stdout", text=note))
+            return None
+        return super().process_message(msg, cell, cell_index)
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple[NotebookNode, dict]:
+        self.kept = 0
         if self.lost:
             if nb.is_run_when_graded(cell):
                 cell.outputs = [_error("NotRun", f"not run, because {self.lost}")]
@@ -35,9 +52,8 @@ class ExecuteToTheEnd(Execute):
         try:
             cell, resources = super().preprocess_cell(cell, resources, index)
         except DeadKernelError:
-            self._lose(
-                cell, "KernelDied", "the program ended while this cell ran", "the program ended in an earlier cell"
-            )
+            why = getattr(self.km.provisioner, "fault", "") or "the program ended"
+            self._lose(cell, "KernelDied", f"{why} while this cell ran", f"{why} in an earlier cell")
         except CellTimeoutError:
             self._lose(cell, "CellTimeoutError", self._too_long, "an earlier cell could not be stopped")
         else:
@@ -68,6 +84,17 @@ class ExecuteToTheEnd(Execute):
         self.lost = reason
         cell.outputs = [*cell.get("outputs", ()), _error(name, message)]
         run_sync(self.km.shutdown_kernel)(now=True)
+
+
+class UseCourseGrade(NbGraderPreprocessor):
+    """Stands in the way of nbgrader's own autograder, which would run submissions with the instructor's rights."""
+
+    def preprocess(self, notebook: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        raise NbGraderException("Submissions are run in a sandbox, by: make grade WEEK=… (docs/instructors.md)")
+
+
+def _size(content: dict) -> int:
+    return len(content.get("text", "")) + sum(len(str(value)) for value in content.get("data", {}).values())
 
 
 def _error(name: str, message: str) -> NotebookNode:

@@ -1,31 +1,27 @@
-"""From submissions to grades: repair, nbgrader's autograder, gradebook, feedback, and a reason for each score."""
+"""From submissions to grades: fans them out, enters results into the gradebook, gives reasons and feedback."""
 
 from __future__ import annotations
 
 import csv
 import io
-import re
+import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import nbformat
-from nbformat import NotebookNode
-from nbgrader.api import Gradebook
-from nbgrader.converters import Autograde, GenerateAssignment, GenerateFeedback
+from nbgrader.converters import GenerateAssignment, GenerateFeedback
 
-from course import ROOT, CourseError, files, gradebook, parallel
+from course import CourseError, files, gradebook, parallel, publish, submission
 from course import notebook as nb
-from course.collect import collect
-from course.feedback import verdict
-
-EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange needs them to hand back feedback
+from course.desk import Desk
+from course.submission import SANDBOXED, Conditions, Mark, Result
 
 
 class GradingFailed(CourseError):
-    """Grading could not begin, or nbgrader gave up on a submission."""
+    """Grading could not begin, or could not end."""
 
 
 @dataclass(frozen=True)
@@ -41,152 +37,159 @@ class Grade:
     feedback: str = ""
 
 
-@dataclass(frozen=True)
-class Desk:
-    """The folder in which one class is graded.
-
-    ``submitted/STUDENT/weekNN`` is read and never changed. Everything else in it is made by grading: ``release``,
-    ``repaired``, ``autograded``, ``feedback`` and ``gradebook.db``.
-    """
-
-    folder: Path
-    root: Path = ROOT
-
-    def submitted(self, student: str, assignment: str) -> Path:
-        return self.folder / "submitted" / student / assignment
-
-    def students(self, assignment: str) -> list[str]:
-        return sorted(path.parent.name for path in (self.folder / "submitted").glob(f"*/{assignment}") if path.is_dir())
-
-    def releases(self, assignment: str) -> dict[str, NotebookNode]:
-        return {path.stem: nb.read(path) for path in sorted((self.folder / "release" / assignment).glob("*.ipynb"))}
-
-    def config(self, assignment: str, student: str = "*"):
-        config = gradebook.config(self.root, self.folder)
-        config.CourseDirectory.assignment_id, config.CourseDirectory.student_id = assignment, student
-        config.BaseConverter.force = True
-        return config
-
-
 def grade(
     desk: Desk,
     assignment: str,
     *,
+    conditions: Conditions = SANDBOXED,
+    students: Sequence[str] = (),
+    exercise: str = "",
     jobs: int = 1,
     scheduler: str | None = None,
-    timeout: int = 60,
-    done: Callable[[Grade], None] = lambda grade: None,
+    done: Callable[[str], None] = lambda student: None,
 ) -> list[Grade]:
-    """Grade every submission of a week.
+    """Grade every submission of a week; what was graded already, and has not changed since, is kept.
 
     Args:
         desk: where the submissions lie.
         assignment: the week, such as ``"week01"``.
+        conditions: how submissions are run.
+        students: grade these, and nobody else, whether or not something has changed.
+        exercise: grade this one again, for everybody or for those students, and leave all other marks as they are.
         jobs, scheduler: see :func:`course.parallel.workers`.
-        timeout: seconds that one cell may run.
-        done: called with each grade as it comes.
+        done: called with each student whose grade is in the gradebook.
 
     Returns:
         One grade a student, in the order of their names; also written to ``desk.folder/weekNN.csv``.
 
     Raises:
-        GradingFailed: there is nothing to grade, or the week has no solution notebook.
+        GradingFailed: there is nothing to grade, the week has no solution notebook, or a submission could not be run
+            through no fault of its own.
+        NoSandbox: submissions cannot be locked up on this machine.
     """
-    students = desk.students(assignment)
-    if not students:
-        raise GradingFailed(f"no submissions: {desk.folder}/submitted/STUDENT/{assignment} does not exist")
+    everybody = desk.students(assignment)
+    for missing in sorted({*students} - {*everybody}) or ([] if everybody else ["STUDENT"]):
+        raise GradingFailed(f"no submissions: {desk.submitted(missing, assignment)} does not exist")
+    if conditions.isolation:
+        conditions.isolation.check()
     prepare(desk, assignment)
-    grades = []
-    with parallel.workers(min(jobs, len(students)), scheduler) as client:
-        task = partial(grade_one, desk, assignment, timeout)
-        for _, result in parallel.fan_out(client, task, students, watch=lambda event: None):
-            grades.append(result)
-            done(result)
-    grades.sort(key=lambda g: g.student)
-    write_csv(desk.folder / f"{assignment}.csv", grades)
+    test = _test_of(desk, assignment, exercise) if exercise else ""
+    results = _stored(desk, assignment, everybody)
+    left = list(students) or (everybody if exercise else _unfinished(desk, assignment, conditions, results))
+    for student in everybody:
+        if student not in left:
+            done(student)
+    jobs = min(jobs, max(1, len(left)))
+    with gradebook.Book(_config(desk, assignment)) as book, parallel.workers(jobs, scheduler) as crew:
+        examine = partial(submission.examine, desk, assignment, conditions)
+        for student, result in parallel.fan_out(crew, examine, left):
+            results[student] = _merge(results.get(student), result, test)
+            book.enter(assignment, results[student])
+            _store(desk, assignment, results[student])
+            done(student)
+        grades = [_grade(desk, assignment, book, results[student]) for student in everybody if student in results]
+        write_csv(desk.folder / f"{assignment}.csv", grades)
+        silent = [s for s in results if s in left or not any(desk.feedback(s, assignment).glob("*.html"))]
+        for _ in parallel.fan_out(crew, partial(give_feedback, desk, assignment), silent):
+            pass
     return grades
 
 
 def prepare(desk: Desk, assignment: str) -> None:
-    """Enter the week into the gradebook, and keep the release that submissions are held against."""
-    if not any((desk.root / "solutions" / assignment).glob("*.ipynb")):
+    """Enter the week into the gradebook, and lay out what submissions are held against and run with."""
+    source = desk.root / "solutions" / assignment
+    if not any(source.glob("*.ipynb")):
         raise GradingFailed(f"no solution notebook in solutions/{assignment}: grading needs the instructor's tree")
     desk.folder.mkdir(parents=True, exist_ok=True)
-    config = desk.config(assignment)
+    config = _config(desk, assignment)
     config.CourseDirectory.student_id = "."
     config.CourseDirectory.release_directory = str(desk.folder / "release")
     gradebook.convert(GenerateAssignment, config, GradingFailed)
-
-
-def grade_one(desk: Desk, assignment: str, timeout: int, student: str) -> Grade:
-    """Grade one submission; whatever it does, there is a score and a reason. Runs in a worker process."""
-    repairs, fault = _repair(desk, assignment, student)
-    config = desk.config(assignment, student)
-    config.Execute.timeout = timeout
-    parallel.prepare_environment(single_thread=True)
-    try:
-        gradebook.convert(Autograde, config, GradingFailed)
-        gradebook.convert(GenerateFeedback, config, GradingFailed)
-    except GradingFailed as error:
-        return Grade(student, 0.0, _points(desk, assignment), 0.0, _failure(desk, assignment, student, error), repairs)
-    reason = fault or _reason(desk, assignment, student)
-    feedback = str(desk.folder / "feedback" / student / assignment)
-    return replace(_score(config, assignment, student), reason=reason, repairs=repairs, feedback=feedback)
-
-
-def _repair(desk: Desk, assignment: str, student: str) -> tuple[tuple[str, ...], str]:
-    target = desk.folder / "repaired" / student / assignment
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    for name in EXCHANGE:
-        if (desk.submitted(student, assignment) / name).is_file():
-            shutil.copyfile(desk.submitted(student, assignment) / name, target / name)
-    notes, faults = [], []
+    desk.master(assignment).mkdir(parents=True, exist_ok=True)
     for stem, release in desk.releases(assignment).items():
-        repaired = collect(desk.submitted(student, assignment), stem, release)
-        nbformat.write(repaired.notebook, target / f"{stem}.ipynb")
-        notes += repaired.notes
-        faults += [repaired.fault] if repaired.fault else []
-    return tuple(notes), "; ".join(faults)
+        tests = {nb.grade_id(cell): cell.source for cell in nb.read(source / f"{stem}.ipynb").cells if nb.is_test(cell)}
+        for cell in filter(nb.is_test, release.cells):
+            cell.source = tests[nb.grade_id(cell)]
+        files.write_text(desk.master(assignment) / f"{stem}.ipynb", nbformat.writes(release) + "\n")
+    publish.publish_for_grading(desk.room(assignment), int(assignment[4:6]), desk.root)
+    work = desk.room(assignment) / "work" / assignment
+    work.mkdir(parents=True)
+    for path in (desk.folder / "release" / assignment).iterdir():
+        if path.is_file() and path.suffix != ".ipynb":
+            shutil.copyfile(path, work / path.name)
 
 
-def _score(config, assignment: str, student: str) -> Grade:
-    with Gradebook(config.CourseDirectory.db_url, config.CourseDirectory.course_id) as book:
-        submission = book.find_submission(assignment, student)
-        grades = [g for notebook in submission.notebooks for g in notebook.grades]
-        waiting = sum(g.max_score for g in grades if g.needs_manual_grade)
-        return Grade(student, submission.score, submission.max_score, waiting, reason="")
+def _config(desk: Desk, assignment: str, student: str = "*"):
+    config = gradebook.config(desk.root, desk.folder)
+    config.CourseDirectory.assignment_id, config.CourseDirectory.student_id = assignment, student
+    config.BaseConverter.force = True
+    return config
 
 
-def _points(desk: Desk, assignment: str) -> float:
-    cells = (cell for release in desk.releases(assignment).values() for cell in release.cells)
-    return float(sum(cell.metadata.nbgrader.points for cell in cells if nb.is_graded(cell)))
+def _test_of(desk: Desk, assignment: str, exercise: str) -> str:
+    pairs = [pair for book in desk.releases(assignment).values() for pair in nb.exercises(book)]
+    tests = {nb.grade_id(cell): nb.grade_id(test) for cell, test in pairs if test}
+    if exercise not in tests:
+        raise GradingFailed(f"{assignment} has no exercise {exercise!r}. It has: {', '.join(tests)}.")
+    return tests[exercise]
 
 
-def _failure(desk: Desk, assignment: str, student: str, error: GradingFailed) -> str:
-    """Why nbgrader gave up, in one line; its log is kept beside the submissions."""
-    log = desk.folder / "logs" / f"{assignment}-{student}.log"
-    log.parent.mkdir(exist_ok=True)
-    log.write_text(str(error), encoding="utf-8")
-    said = re.findall(r"^\w*(?:Error|Exception): .*", str(error), re.M) or ["nbgrader failed"]
-    return f"could not be graded: {said[-1]}; see {log}"
+def _stored(desk: Desk, assignment: str, students: list[str]) -> dict[str, Result]:
+    """The results of earlier runs."""
+    found = {}
+    for path in (desk.result(student, assignment) for student in students):
+        if path.exists():
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            marks = tuple(Mark(**mark) for mark in stored.pop("marks"))
+            found[path.stem] = Result(**{k: _as_tuple(v) for k, v in stored.items()}, marks=marks)
+    return found
 
 
-def _reason(desk: Desk, assignment: str, student: str) -> str:
-    """One sentence from the verdicts: what passed, what did not and why."""
-    verdicts = {}
-    for path in sorted((desk.folder / "autograded" / student / assignment).glob("*.ipynb")):
-        verdicts |= {nb.grade_id(cell): verdict(cell) for cell in nb.read(path).cells if nb.is_test(cell)}
-    failed = {name: message for name, (mark, message) in verdicts.items() if mark == "✗"}
+def _unfinished(desk: Desk, assignment: str, conditions: Conditions, results: dict[str, Result]) -> list[str]:
+    """Who has no result, or one of another submission, another week or other conditions."""
+    digest = partial(submission.fingerprint, desk, assignment, conditions)
+    return [s for s in desk.students(assignment) if s not in results or results[s].digest != digest(s)]
+
+
+def _merge(before: Result | None, now: Result, test: str) -> Result:
+    """A new result; where one test alone was wanted again, the old one with the new mark of that test."""
+    if not (before and test):
+        return now
+    fresh = {(mark.notebook, mark.cell): mark for mark in now.marks if mark.cell == test}
+    return replace(before, marks=tuple(fresh.get((mark.notebook, mark.cell), mark) for mark in before.marks))
+
+
+def _as_tuple(value):
+    return tuple(_as_tuple(v) for v in value) if isinstance(value, list) else value
+
+
+def _store(desk: Desk, assignment: str, result: Result) -> None:
+    path = desk.result(result.student, assignment)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_text(path, json.dumps(asdict(result), indent=1, ensure_ascii=False) + "\n")
+
+
+def _grade(desk: Desk, assignment: str, book: gradebook.Book, result: Result) -> Grade:
+    score, most, waiting = book.score(assignment, result.student)
+    folder = str(desk.feedback(result.student, assignment))
+    return Grade(result.student, score, most, waiting, reason(result), result.repairs, folder)
+
+
+def reason(result: Result) -> str:
+    """One sentence about a result: what passed, what did not and why."""
+    tests = {mark.cell: mark for mark in result.marks if mark.message}
+    failed = {name: mark.message for name, mark in tests.items() if not mark.score}
+    if result.fault:
+        return result.fault
     if not failed:
-        return f"all {len(verdicts)} tests passed"
+        return f"all {len(tests)} tests passed"
     unanswered = [name for name, message in failed.items() if message == "not answered"]
-    if len(unanswered) == len(verdicts):
-        return f"nothing answered: {len(verdicts)} tests open"
+    if len(unanswered) == len(tests):
+        return f"nothing answered: {len(tests)} tests open"
     parts = [f"{name.removeprefix('test_')}: {message}" for name, message in failed.items() if name not in unanswered]
     if unanswered:
         parts.append(f"not answered: {', '.join(name.removeprefix('test_') for name in unanswered)}")
-    return f"{len(verdicts) - len(failed)} of {len(verdicts)} tests passed. {'; '.join(parts)}"
+    return f"{len(tests) - len(failed)} of {len(tests)} tests passed. {'; '.join(parts)}"
 
 
 def write_csv(path: Path, grades: list[Grade]) -> None:
@@ -196,3 +199,8 @@ def write_csv(path: Path, grades: list[Grade]) -> None:
     rows.writeheader()
     rows.writerows(asdict(g) | {"repairs": "; ".join(g.repairs)} for g in grades)
     files.write_text(path, text.getvalue())
+
+
+def give_feedback(desk: Desk, assignment: str, student: str) -> None:
+    """Write a student's feedback page: what was sent, and what each test said."""
+    gradebook.convert(GenerateFeedback, _config(desk, assignment, student), GradingFailed)

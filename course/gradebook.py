@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import io
 import logging
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nbgrader.api import Gradebook
 from nbgrader.converters.base import BaseConverter, NbGraderException
 from nbgrader.coursedir import CourseDirectory
-from sqlalchemy.exc import SAWarning
+from sqlalchemy.exc import OperationalError, SAWarning
 from traitlets.config import Config, PyFileConfigLoader
 
 from course import ROOT
+from course.submission import Result
 
 GRADING = ".grading"
+PATIENCE = 60  # seconds for a database that is locked or away
 
 # nbgrader 0.9.6 makes SQLAlchemy 2.1 warn about every new submission; nothing is wrong with what is stored.
 warnings.filterwarnings("ignore", category=SAWarning, module="nbgrader")
@@ -59,6 +63,64 @@ def convert(converter: type[BaseConverter], settings: Config, error: type[Except
         except NbGraderException as failure:
             raise error(log.getvalue() or str(failure)) from failure
     return log.getvalue()
+
+
+class Book:
+    """nbgrader's gradebook, with one writer. Its time for a class is that of a few statements a student.
+
+    Args:
+        settings: from :func:`config`.
+    """
+
+    def __init__(self, settings: Config) -> None:
+        directory = settings.CourseDirectory
+        self._book = Gradebook(directory.db_url, directory.course_id)
+
+    def __enter__(self) -> Book:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._book.close()
+
+    def enter(self, assignment: str, result: Result) -> None:
+        """Store a result: whole, or not at all. Points and comments that a person gave are kept.
+
+        Raises:
+            OperationalError: the database could not be reached for a minute.
+        """
+        again_until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._enter(assignment, result)
+                return
+            except OperationalError:
+                self._book.db.rollback()
+                if time.monotonic() > again_until:
+                    raise
+                time.sleep(0.5)
+
+    def _enter(self, assignment: str, result: Result) -> None:
+        book = self._book
+        when = {"timestamp": result.timestamp} if result.timestamp else {}
+        book.update_or_create_student(result.student)
+        submission = book.update_or_create_submission(assignment, result.student, **when)
+        marks = {(mark.notebook, mark.cell): mark for mark in result.marks}
+        for notebook in submission.notebooks:
+            for grade in notebook.grades:
+                mark = marks[notebook.name, grade.name]
+                grade.auto_score = mark.score
+                # As nbgrader does: what a person graded once is looked at again, since the answer may be another.
+                grade.needs_manual_grade = grade.manual_score is not None or mark.score is None
+            for comment in notebook.comments:
+                comment.auto_comment = "No response." if (notebook.name, comment.name) in result.empty else None
+        book.db.commit()
+
+    def score(self, assignment: str, student: str) -> tuple[float, float, float]:
+        """A student's points, the most that there are, and how many of those wait for a person."""
+        submission = self._book.find_submission(assignment, student)
+        grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
+        waiting = sum(grade.max_score for grade in grades if grade.needs_manual_grade)
+        return submission.score, submission.max_score, waiting
 
 
 @contextmanager

@@ -63,7 +63,10 @@ def _connected(scheduler: str) -> Client:
 
 
 def fan_out(
-    client: Client, function: Callable[[Item], Result], items: Sequence[Item], watch: Callable[[dict], None]
+    client: Client,
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    watch: Callable[[dict], None] = lambda event: None,
 ) -> Iterator[tuple[Item, Result]]:
     """Call a function on every item, and yield each result as it comes.
 

@@ -29,6 +29,7 @@ STUDENT_TREE = (
     "syllabus.toml",
     "utils",
 )
+NEEDED_IN_GRADING = ("data/registry.toml", "syllabus.toml", "utils")
 NOT_FILES = ("__pycache__", ".ipynb_checkpoints")
 
 
@@ -56,19 +57,35 @@ def publish(folder: Path, last_week: int | None = None, root: Path = ROOT) -> li
     last_week = last_week or max(notebook.weeks[1] for notebook in syllabus.load(root).notebooks)
     files = [path for path in _tree(root) if _belongs(path, root, last_week)]
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".publish-") as building:
-        for path in files:
-            target = Path(building, path)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / path, target)
+        _copy(files, root, Path(building))
         readme.update(Path(building))  # only what is in this tree is there
         for path in Path(building).iterdir():
             os.replace(path, folder / path.name)
     return files
 
 
-def _tree(root: Path) -> list[Path]:
+def publish_for_grading(folder: Path, week: int, root: Path = ROOT) -> None:
+    """Write what a student's code needs while it is graded, and nothing else, into a new folder.
+
+    Args:
+        folder: where to; what is there is replaced.
+        week: the week that is graded. Textbook code that it teaches itself is left out.
+        root: the course.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    _copy([path for path in _tree(root, NEEDED_IN_GRADING) if _belongs(path, root, week)], root, folder)
+
+
+def _copy(files: list[Path], root: Path, folder: Path) -> None:
+    for path in files:
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / path, target)
+
+
+def _tree(root: Path, names: tuple[str, ...] = STUDENT_TREE) -> list[Path]:
     found = []
-    for name in STUDENT_TREE:
+    for name in names:
         path = root / name
         found += sorted(path.rglob("*")) if path.is_dir() else [path]
     return [p.relative_to(root) for p in found if p.is_file() and not set(NOT_FILES) & set(p.parts)]

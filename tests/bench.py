@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from course import ROOT, answers, grade, gradebook, release, run, syllabus
+from course.desk import Desk
 from tests import sample_class, tiny
 
 FIRST = syllabus.load().notebooks[0]
@@ -91,14 +92,14 @@ def bench_run() -> Row:
 
 def bench_grade(count: int = 6) -> Row:
     with tempfile.TemporaryDirectory(dir=ROOT / "build") as folder:
-        desk = grade.Desk(Path(folder))
+        desk = Desk(Path(folder))
         for i in range(count):
             week = desk.submitted(f"student{i}", FIRST.assignment)
             week.mkdir(parents=True)
             nbformat.write(sample_class.answered(), week / f"{FIRST.stem}.ipynb")
         ours = seconds(lambda: grade.grade(desk, FIRST.assignment))
-        config = desk.config(FIRST.assignment)
-        config.Autograde.autograde_preprocessors = Autograde.autograde_preprocessors.default()
+        config = grade._config(desk, FIRST.assignment)
+        config.Autograde.sanitize_preprocessors = Autograde.sanitize_preprocessors.default()
         stock = seconds(lambda: gradebook.convert(Autograde, config, RuntimeError))
     return Row(f"grading {count} submissions, one at a time, with feedback", ours, "nbgrader autograde alone", stock)
 

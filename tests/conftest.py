@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from course import syllabus
+from course.sandbox import Bubblewrap, NoSandbox
 from tests import tiny
 
 # A shell ignores SIGINT in what it starts in the background, and processes started from there would too.
@@ -40,6 +41,15 @@ def needs() -> Callable[..., None]:
         pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
 
     return check
+
+
+@pytest.fixture(scope="session")
+def bwrap() -> None:
+    """Skip the test where there is no sandbox; under CI that is a failure."""
+    try:
+        Bubblewrap().check()
+    except NoSandbox as reason:
+        pytest.fail(str(reason)) if os.environ.get("CI") == "true" else pytest.skip(str(reason))
 
 
 @pytest.fixture

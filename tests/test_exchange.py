@@ -12,6 +12,7 @@ import pytest
 
 from course import grade, release
 from course import notebook as nb
+from course.desk import Desk
 from tests import tiny
 from tests.test_grade import RIGHT
 
@@ -37,7 +38,7 @@ def answer(path: Path, answers: dict[str, str]) -> None:
     nbformat.write(notebook, path)
 
 
-def test_a_week_goes_out_and_comes_back_through_nbgraders_exchange(real, tmp_path_factory):
+def test_a_week_goes_out_and_comes_back_through_nbgraders_exchange(real, tmp_path_factory, bwrap):
     exchange, student = tmp_path_factory.mktemp("exchange"), tmp_path_factory.mktemp("student")
     exchange.chmod(0o777)
     places = [f"--Exchange.root={exchange}"]
@@ -47,7 +48,7 @@ def test_a_week_goes_out_and_comes_back_through_nbgraders_exchange(real, tmp_pat
     answer(student / "week01" / "week01_tiny.ipynb", RIGHT)
     nbgrader(student, "submit", "week01", *places, course=real)
     nbgrader(real, "collect", "week01", *places, course=real)
-    desk = grade.Desk(real / ".grading", real)
+    desk = Desk(real / ".grading", real)
     [sender] = desk.students("week01")
     [graded] = grade.grade(desk, "week01")
     assert (graded.student, graded.score, graded.reason) == (sender, 4, "all 2 tests passed")
@@ -65,3 +66,13 @@ def test_validate_tells_an_unanswered_notebook_from_an_answered_one(real):
     assert "FAILED" in nbgrader(real, "validate", str(path), course=real)
     answer(path, RIGHT | {"why": "Because."})
     assert "passes all the tests" in nbgrader(real, "validate", str(path), course=real)
+
+
+def test_nbgraders_own_autograder_refuses_to_run_submissions_without_a_sandbox(real):
+    grade.prepare(Desk(real / ".grading", real), "week01")
+    folder = real / ".grading" / "submitted" / "eve" / "week01"
+    folder.mkdir(parents=True)
+    shutil.copy(tiny.ENTRY.released(real), folder)
+    command = [sys.executable, "-m", "nbgrader", "autograde", "week01", "--student", "eve"]
+    done = subprocess.run(command, cwd=real, env=tiny.environment(real), capture_output=True, text=True)
+    assert (done.returncode != 0, "make grade" in done.stderr) == (True, True), done.stderr

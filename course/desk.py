@@ -1,0 +1,61 @@
+"""The folder in which a class is graded: where everything lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+from course import ROOT
+from course import notebook as nb
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The folder in which one class is graded.
+
+    ``submitted/STUDENT/weekNN`` is read and never changed. Everything else is made by grading: ``release`` (the week as
+    students got it), ``master`` (the same with hidden tests), ``room`` (the students' course, as a sandbox shows
+    it), ``repaired``, ``autograded`` and ``feedback`` (one notebook or page a student), ``results`` (why each score
+    is what it is) and the gradebook.
+    """
+
+    folder: Path
+    root: Path = ROOT
+
+    def submitted(self, student: str, assignment: str) -> Path:
+        return self.folder / "submitted" / student / assignment
+
+    def repaired(self, student: str, assignment: str) -> Path:
+        return self.folder / "repaired" / student / assignment
+
+    def autograded(self, student: str, assignment: str) -> Path:
+        return self.folder / "autograded" / student / assignment
+
+    def feedback(self, student: str, assignment: str) -> Path:
+        return self.folder / "feedback" / student / assignment
+
+    def result(self, student: str, assignment: str) -> Path:
+        return self.folder / "results" / assignment / f"{student}.json"
+
+    def room(self, assignment: str) -> Path:
+        return self.folder / "room" / assignment
+
+    def master(self, assignment: str) -> Path:
+        return self.folder / "master" / assignment
+
+    def students(self, assignment: str) -> list[str]:
+        return sorted(path.parent.name for path in (self.folder / "submitted").glob(f"*/{assignment}") if path.is_dir())
+
+    def releases(self, assignment: str) -> dict[str, NotebookNode]:
+        """The week's notebooks as students got them, by name."""
+        return _read_all(self.folder / "release" / assignment)
+
+    def masters(self, assignment: str) -> dict[str, NotebookNode]:
+        """The same with their hidden tests."""
+        return _read_all(self.master(assignment))
+
+
+def _read_all(folder: Path) -> dict[str, NotebookNode]:
+    return {path.stem: nb.read(path) for path in sorted(folder.glob("*.ipynb"))}

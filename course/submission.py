@@ -1,0 +1,222 @@
+"""One submission, from what was sent to marks with reasons. Runs in a worker process; the gradebook is elsewhere."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+
+import nbformat
+from jupyter_client.manager import AsyncKernelManager
+from nbformat import NotebookNode
+from nbgrader.utils import compute_checksum, determine_grade
+
+from course import files, parallel
+from course import notebook as nb
+from course.collect import collect
+from course.desk import Desk
+from course.execute import ExecuteToTheEnd
+from course.feedback import verdict
+from course.kernel import ForkServer, LocalKernel
+from course.sandbox import Bubblewrap, Limits, Room
+
+EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange needs them to hand back feedback
+ALWAYS = ("ipykernel.kernelapp", "ipykernel.ipkernel")
+# Imported by what a notebook imports, but only when it is first used, which takes a second.
+LATER = {"torch": ("torch._dynamo",), "matplotlib": ("matplotlib.pyplot", "matplotlib_inline.backend_inline")}
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How submissions are run.
+
+    Attributes:
+        isolation: opens sandboxes; None to run submissions as processes of the grader's own user.
+        timeout: seconds that one cell may run.
+        limits: what one submission may use, in a sandbox.
+        full: run experiments, too.
+    """
+
+    isolation: Bubblewrap | None
+    timeout: int = 60
+    limits: Limits = field(default_factory=Limits)
+    full: bool = False
+
+
+SANDBOXED = Conditions(Bubblewrap())
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What one graded cell gets.
+
+    Attributes:
+        notebook, cell: its notebook and its nbgrader id.
+        points: the most that it can give.
+        score: what it gives; None where a person has to decide.
+        message: for a test, ``"passed"``, ``"not answered"`` or what does not hold; empty for a written answer.
+    """
+
+    notebook: str
+    cell: str
+    points: float
+    score: float | None
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one submission.
+
+    Attributes:
+        student: the folder's name.
+        digest: of all that the result depends on; the same digest, the same result.
+        marks: of every graded cell.
+        empty: cells, as (notebook, id), that the student left as they were.
+        repairs: what was mended before it was run.
+        fault: why nothing of the student's could be used; empty where something could.
+        timestamp: when it was submitted, where nbgrader's exchange knows.
+    """
+
+    student: str
+    digest: str
+    marks: tuple[Mark, ...]
+    empty: tuple[tuple[str, str], ...]
+    repairs: tuple[str, ...] = field(default=())
+    fault: str = ""
+    timestamp: str = ""
+
+
+def examine(desk: Desk, assignment: str, conditions: Conditions, student: str) -> Result:
+    """Repair and run one submission, and mark it. Leaves its repaired and its autograded notebooks in their folders.
+
+    Raises:
+        SandboxFailed: this machine has no sandbox any more; no submission is to blame.
+    """
+    sent, repaired = desk.submitted(student, assignment), desk.repaired(student, assignment)
+    digest = fingerprint(desk, assignment, conditions, student)
+    for folder in (repaired, desk.autograded(student, assignment)):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    for name in EXCHANGE:
+        if _is_plain_file(sent / name):
+            shutil.copyfile(sent / name, repaired / name)
+    marks, empty, notes, faults = [], [], [], []
+    masters = desk.masters(assignment)
+    for stem, release in desk.releases(assignment).items():
+        found = collect(sent, stem, release)
+        _write(found.notebook, repaired / f"{stem}.ipynb")
+        run = _run(desk, assignment, conditions, _with_hidden_tests(found.notebook, masters[stem]), stem)
+        _write(run, desk.autograded(student, assignment) / f"{stem}.ipynb")
+        marks += [_mark(stem, cell) for cell in run.cells if nb.is_graded(cell)]
+        empty += [(stem, nb.grade_id(cell)) for cell in run.cells if nb.is_solution(cell) and _is_untouched(cell)]
+        notes += found.notes
+        faults += [found.fault] if found.fault else []
+    stamp = repaired / EXCHANGE[0]
+    timestamp = stamp.read_text(encoding="utf-8").strip() if stamp.exists() else ""
+    return Result(student, digest, tuple(marks), tuple(empty), tuple(notes), "; ".join(faults), timestamp)
+
+
+def fingerprint(desk: Desk, assignment: str, conditions: Conditions, student: str) -> str:
+    """A digest of the submitted files, of the week, and of how it is run."""
+    digest = hashlib.sha256(repr(conditions).encode())
+    sent = sorted(path for path in desk.submitted(student, assignment).rglob("*") if _is_plain_file(path))
+    for path in (*sent, *sorted(desk.master(assignment).glob("*.ipynb"))):
+        digest.update(path.name.encode() + b"\0")
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def _is_plain_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+def _with_hidden_tests(repaired: NotebookNode, master: NotebookNode) -> NotebookNode:
+    tests = {nb.grade_id(cell): cell.source for cell in master.cells if nb.is_test(cell)}
+    complete = copy.deepcopy(repaired)
+    for cell in complete.cells:
+        if nb.is_test(cell):
+            cell.source = tests[nb.grade_id(cell)]
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    return complete
+
+
+def _run(desk: Desk, assignment: str, conditions: Conditions, notebook: NotebookNode, stem: str) -> NotebookNode:
+    """Execute what is graded; a submission that did nothing needs no kernel."""
+    run = ExecuteToTheEnd(
+        timeout=conditions.timeout,
+        output_limit=conditions.limits.output,
+        skip_cells_with_tag="" if conditions.full else nb.EXPERIMENT,
+    )
+    with _kernel(desk, assignment, conditions, stem) as (manager, folder):
+        executed, _ = run.preprocess(notebook, {"metadata": {"path": str(folder)}}, manager)
+    return executed
+
+
+@contextmanager
+def _kernel(
+    desk: Desk, assignment: str, conditions: Conditions, stem: str
+) -> Iterator[tuple[AsyncKernelManager, Path]]:
+    """A kernel that is not started yet, and the folder in which it is to start."""
+    course, place = desk.room(assignment), Path("work", assignment)
+    given = {path.name: path for path in (course / place).iterdir()}
+    given[f"{stem}.ipynb"] = desk.folder / "release" / assignment / f"{stem}.ipynb"
+    if conditions.isolation is None:
+        parallel.prepare_environment(single_thread=True)
+        with tempfile.TemporaryDirectory(dir=course / "work") as folder:
+            for name, path in given.items():
+                shutil.copyfile(path, Path(folder, name))
+            yield LocalKernel(kernel_name="python3"), Path(folder)
+        return
+    server = _fork_server(desk, assignment, conditions.isolation, conditions.limits)
+    with server.kernel(Room(course, place, given)) as manager:
+        yield manager, course
+
+
+@lru_cache(maxsize=1)  # a worker grades one week at a time
+def _fork_server(desk: Desk, assignment: str, isolation: Bubblewrap, limits: Limits) -> ForkServer:
+    modules = sorted({name for release in desk.releases(assignment).values() for name in imports(release)})
+    cache = desk.folder / "cache"
+    cache.mkdir(exist_ok=True)
+    return ForkServer(isolation, limits, (*ALWAYS, *modules), desk.room(assignment), cache)
+
+
+def imports(notebook: NotebookNode) -> set[str]:
+    """The modules that a notebook's cells import when it is graded, with what those load on first use."""
+    found = set()
+    for cell in notebook.cells:
+        if not nb.is_run_when_graded(cell):
+            continue
+        for node in ast.walk(ast.parse(cell.source)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module == "utils":
+                found |= {f"utils.{alias.name}" for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module)
+    roots = {name.split(".")[0] for name in found}
+    return found | {name for root in roots for name in LATER.get(root, ())}
+
+
+def _mark(stem: str, cell: NotebookNode) -> Mark:
+    score, points = determine_grade(cell)
+    message = verdict(cell)[1] if nb.is_test(cell) else ""
+    return Mark(stem, nb.grade_id(cell), points, score, message)
+
+
+def _is_untouched(cell: NotebookNode) -> bool:
+    return cell.metadata.nbgrader.get("checksum") == compute_checksum(cell)
+
+
+def _write(notebook: NotebookNode, path: Path) -> None:
+    files.write_text(path, nbformat.writes(notebook) + "\n")
