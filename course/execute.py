@@ -30,7 +30,8 @@ class ExecuteToTheEnd(Execute):
         try:
             return super().preprocess(notebook, resources, km)
         finally:
-            self._cleanup_kernel()
+            if self.km is not None:  # None where the kernel could not start
+                self._cleanup_kernel()
 
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
         """Keep output until it is too much; errors, which decide about points, are always kept."""

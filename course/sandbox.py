@@ -97,7 +97,7 @@ class Bubblewrap:
         """
         if not shutil.which(self.program):
             raise NoSandbox(f"Submissions are graded in a sandbox, and bubblewrap is not installed. {HOW_TO_GET_IT}")
-        command = [*self._empty_room(), *_space(Path("/tmp"), MB), "/bin/true"]
+        command = [*self._empty_room(MB), "/bin/true"]
         tried = subprocess.run(command, capture_output=True, text=True, env={"PATH": os.defpath})
         if tried.returncode:
             raise NoSandbox(
@@ -114,7 +114,7 @@ class Bubblewrap:
     def command(self, room: Room, limits: Limits) -> list[str]:
         """The command that opens a room."""
         folder = COURSE / room.folder
-        spaces = [_space(path, limits.disk) for path in (folder, HOME, Path("/tmp"), Path("/dev/shm"), SOCKETS)]
+        spaces = [_space(path, limits.disk) for path in (folder, HOME, Path("/dev/shm"), SOCKETS)]
         files = [("--ro-bind", str(path), str(folder / name)) for name, path in room.files.items()]
         seals = [("--remount-ro", "/dev"), ("--remount-ro", "/")]
         inside = ("--ro-bind", str(room.course), str(COURSE))
@@ -123,9 +123,9 @@ class Bubblewrap:
         # bubblewrap keeps the descriptor that it reports on from what it runs, so it gets a copy of standard output.
         reporting = ["/bin/sh", "-c", 'exec "$@" 3>&1', "room"]
         waits = ["--json-status-fd", "3", "/bin/sh", "-c", "echo open; exec sleep infinity"]
-        return [*reporting, *self._empty_room(), *words, *waits]
+        return [*reporting, *self._empty_room(limits.disk), *words, *waits]
 
-    def _empty_room(self) -> list[str]:
+    def _empty_room(self, disk: int) -> list[str]:
         apart = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
         if self.first_uid is None:
             apart += ["--unshare-user", "--disable-userns"]
@@ -136,7 +136,9 @@ class Bubblewrap:
         links = [word for link in _system_links() for word in ("--symlink", os.readlink(link), str(link))]
         tables = [word for path in ETC for word in ("--ro-bind-try", path, path)]
         private = ["--cap-drop", "ALL", "--clearenv", "--die-with-parent", "--new-session", "--hostname", "grading"]
-        return [self.program, *apart, *private, *dirs, *system, *links, *tables, "--proc", "/proc", "--dev", "/dev"]
+        kernel = ["--proc", "/proc", "--dev", "/dev"]
+        # /tmp comes first: the course, and so its Python environment, may lie in it.
+        return [self.program, *apart, *private, *_space(Path("/tmp"), disk), *dirs, *system, *links, *tables, *kernel]
 
 
 ETC = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts", "/etc/localtime", "/etc/ssl/certs")
