@@ -17,7 +17,7 @@ from nbgrader.converters import GenerateAssignment, GenerateFeedback
 from course import CourseError, files, gradebook, parallel, publish, submission
 from course import notebook as nb
 from course.desk import Desk
-from course.submission import SANDBOXED, Conditions, Mark, Result
+from course.submission import SANDBOXED, Conditions, Flag, Mark, Result
 
 
 class GradingFailed(CourseError):
@@ -34,6 +34,7 @@ class Grade:
     waiting: float  # points of written answers that a person still has to grade
     reason: str
     repairs: tuple[str, ...] = field(default=())
+    flags: tuple[Flag, ...] = field(default=())
     feedback: str = ""
 
 
@@ -141,7 +142,8 @@ def _stored(desk: Desk, assignment: str, students: list[str]) -> dict[str, Resul
         if path.exists():
             stored = json.loads(path.read_text(encoding="utf-8"))
             marks = tuple(Mark(**mark) for mark in stored.pop("marks"))
-            found[path.stem] = Result(**{k: _as_tuple(v) for k, v in stored.items()}, marks=marks)
+            flags = tuple(Flag(**flag) for flag in stored.pop("flags"))
+            found[path.stem] = Result(**{k: _as_tuple(v) for k, v in stored.items()}, marks=marks, flags=flags)
     return found
 
 
@@ -172,7 +174,7 @@ def _store(desk: Desk, assignment: str, result: Result) -> None:
 def _grade(desk: Desk, assignment: str, book: gradebook.Book, result: Result) -> Grade:
     score, most, waiting = book.score(assignment, result.student)
     folder = str(desk.feedback(result.student, assignment))
-    return Grade(result.student, score, most, waiting, reason(result), result.repairs, folder)
+    return Grade(result.student, score, most, waiting, reason(result), result.repairs, result.flags, folder)
 
 
 def reason(result: Result) -> str:
@@ -197,7 +199,9 @@ def write_csv(path: Path, grades: list[Grade]) -> None:
     text = io.StringIO(newline="")
     rows = csv.DictWriter(text, fieldnames=[*Grade.__dataclass_fields__], lineterminator="\n")
     rows.writeheader()
-    rows.writerows(asdict(g) | {"repairs": "; ".join(g.repairs)} for g in grades)
+    for g in grades:
+        flags = "; ".join(f"{flag.cell}: {flag.what}" for flag in g.flags)
+        rows.writerow(asdict(g) | {"repairs": "; ".join(g.repairs), "flags": flags})
     files.write_text(path, text.getvalue())
 
 

@@ -56,8 +56,9 @@ def grade_table(grades: list[Grade]) -> Table:
     table = Table("student", "score", "waits", "reason", title="Gradebook", show_lines=True)
     for g in grades:
         repairs = f"\n[yellow]repaired: {escape('; '.join(g.repairs))}[/]" if g.repairs else ""
+        flags = "".join(f"\n[red]flagged: {escape(f'{f.cell}: {f.what}: {f.evidence}')}[/]" for f in g.flags)
         waiting = f"{g.waiting:g}" if g.waiting else ""
-        table.add_row(g.student, f"{g.score:g} / {g.max_score:g}", waiting, escape(g.reason) + repairs)
+        table.add_row(g.student, f"{g.score:g} / {g.max_score:g}", waiting, escape(g.reason) + repairs + flags)
     return table
 
 

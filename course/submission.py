@@ -72,6 +72,21 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Flag:
+    """Something in a submission that a person should look at.
+
+    Attributes:
+        cell: where it is, by the cell's id; empty where it is not in a cell.
+        what: what it can be used for.
+        evidence: the line that does it, or what was seen.
+    """
+
+    cell: str
+    what: str
+    evidence: str
+
+
+@dataclass(frozen=True)
 class Result:
     """What became of one submission.
 
@@ -81,6 +96,7 @@ class Result:
         marks: of every graded cell.
         empty: cells, as (notebook, id), that the student left as they were.
         repairs: what was mended before it was run.
+        flags: what looks like an attempt to get points without an answer.
         fault: why nothing of the student's could be used; empty where something could.
         timestamp: when it was submitted, where nbgrader's exchange knows.
     """
@@ -90,6 +106,7 @@ class Result:
     marks: tuple[Mark, ...]
     empty: tuple[tuple[str, str], ...]
     repairs: tuple[str, ...] = field(default=())
+    flags: tuple[Flag, ...] = field(default=())
     fault: str = ""
     timestamp: str = ""
 
@@ -121,7 +138,7 @@ def examine(desk: Desk, assignment: str, conditions: Conditions, student: str) -
         faults += [found.fault] if found.fault else []
     stamp = repaired / EXCHANGE[0]
     timestamp = stamp.read_text(encoding="utf-8").strip() if stamp.exists() else ""
-    return Result(student, digest, tuple(marks), tuple(empty), tuple(notes), "; ".join(faults), timestamp)
+    return Result(student, digest, tuple(marks), tuple(empty), tuple(notes), (), "; ".join(faults), timestamp)
 
 
 def fingerprint(desk: Desk, assignment: str, conditions: Conditions, student: str) -> str:
