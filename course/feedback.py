@@ -21,7 +21,8 @@ PASSED, UNANSWERED = "passed", "not answered"
 UNNAMED = "a property that the exercise asks for does not hold"
 WITHHELD = "a message that holds text of a hidden test"
 LONGEST = 500  # characters of a message
-TELLING = 20  # characters: a piece this long of a hidden test occurs in a message only if it was copied
+TELLING = 20  # characters: a piece of a hidden test that occurs in a message only if it was copied
+VALUES = re.compile(r"True|False|None|tensor|array|dtype|float|nan|inf|[\W\d]")  # are in honest messages, too
 
 
 class AsSubmitted(NbGraderPreprocessor):
@@ -76,11 +77,12 @@ def message(end: End, test: str, master: NotebookNode) -> str:
 
 
 def _telling_pieces(master: NotebookNode) -> frozenset[str]:
-    """Every stretch of a notebook's hidden tests that is long enough to give one away, without spaces."""
+    """Stretches of a notebook's hidden tests that give one away, without spaces. Words and numbers alone do not."""
     parts = [(cell, nb.regions(cell.source)) for cell in master.cells]
     hidden = "\n".join("\n".join(part.hidden) for cell, part in parts if nb.is_test(cell))
     public = "\n".join("\n".join(part.visible) for _, part in parts)
-    return _pieces(hidden) - _pieces(public)
+    code = re.sub("|".join(map(re.escape, sorted(_literals(hidden), key=len, reverse=True))) or "$", "\0", hidden)
+    return frozenset(piece for piece in _pieces(code) - _pieces(public) if len(VALUES.sub("", piece)) > TELLING / 2)
 
 
 def _pieces(text: str) -> frozenset[str]:

@@ -124,7 +124,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path, released, 
         ("[]", "not a notebook"),
         ('{"cells": [1]}', "not a notebook"),
         ('{"worksheets": []}', "not a notebook"),
-        (b"\xff\xfe{}", "not UTF-8"),
+        (b"\xff\xfe{}", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
     ],
 )
