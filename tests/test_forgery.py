@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 
 import nbformat
 import pytest
@@ -28,35 +29,90 @@ TEST_NEXT = """expect.equal(shift(1), 2, "shift(1)")
 ### BEGIN HIDDEN TESTS
 assert shift(-3) == -2, "shift() of a negative number is wrong"
 ### END HIDDEN TESTS"""
-SHELL = "shell = get_ipython()\n"
-
+# "# %% student: what the flags say", and what stands in the cell of `scale`; WRONG stands for a wrong answer.
+FORGED_CELLS = """
+# %% rebinds_a_library: CHANGES
+np.testing.assert_allclose = expect.close = lambda *a, **k: None
+WRONG
+# %% by_setattr: CHANGES
+for module, name in ((np.testing, "assert_allclose"), (expect, "close")):
+    setattr(module, name, lambda *a, **k: None)
+WRONG
+# %% rebinds_a_name: CHANGES
+class expect:
+    close = equal = lambda *a, **k: None
+class np:
+    testing = type("T", (), {"assert_allclose": lambda *a: None})
+    ones = arange = lambda n: 1
+WRONG
+# %% rebinds_builtins: CHANGES
+import builtins
+builtins.AssertionError = None
+WRONG
+# %% replaces_modules: CHANGES
+import sys
+sys.modules["utils.expect"] = sys.modules["numpy.testing"] = sys
+WRONG
+# %% hooks_imports: CHANGES
+import sys
+sys.meta_path.insert(0, None)
+WRONG
+# %% runs_no_cell: KERNEL
+get_ipython().input_transformers_cleanup.append(lambda lines: [])
+WRONG
+# %% runs_other_cells: KERNEL
+shell = get_ipython()
+run = shell.run_cell_async
+shell.run_cell_async = lambda raw, **k: run("pass", **k)
+WRONG
+# %% catches_exceptions: KERNEL
+shell = get_ipython()
+shell.set_custom_exc((Exception,), lambda *a, **k: None)
+shell.showtraceback = shell._showtraceback = lambda *a, **k: None
+WRONG
+# %% removes_assertions: KERNEL
+import ast
+class No(ast.NodeTransformer):
+    def visit_Expr(self, node):
+        return ast.Pass()
+    visit_Assert = visit_Expr
+get_ipython().ast_transformers.append(No())
+WRONG
+# %% clears_output: KERNEL
+from IPython.display import clear_output
+get_ipython().events.register("post_run_cell", lambda *a: clear_output())
+WRONG
+# %% captures_output: KERNEL
+import ipywidgets
+caught = ipywidgets.Output()
+get_ipython().events.register("pre_run_cell", lambda *a: caught.__enter__())
+WRONG
+# %% reads_frames: READS
+import sys
+def scale(x):
+    return 3 * sys._getframe(1).f_globals.get("hidden_question", 1)
+# %% reads_history: READS
+def scale(x):
+    return 3 * x if "arange" in In[-1] else 3
+# %% evaluates_text: HIDES
+exec("def scale(x): return 3 * x")
+# %% knows_it_is_graded: GRADED
+import os
+factor = 3 if "NBGRADER_EXECUTION" in os.environ else 1
+def scale(x):
+    return factor * x
+# %% equals_everything: COMPARES
+class Same(np.ndarray):
+    def __array_ufunc__(self, *a, **k):
+        return np.bool_(True)
+def scale(x):
+    return x.view(Same)
+"""
+HEADS = re.split(r"^# %% (\w+): (\w+)\n", FORGED_CELLS, flags=re.M)[1:]
 FORGED = {
-    # student: what stands in the cell of `scale`, what the flags say
-    "rebinds_a_library": ("np.testing.assert_allclose = expect.close = lambda *a, **k: None\n" + WRONG, forgery.CHANGES),
-    "by_setattr": ("for m, n in ((np.testing, 'assert_allclose'), (expect, 'close')):\n    "
-                   "setattr(m, n, lambda *a, **k: None)\n" + WRONG, forgery.CHANGES),
-    "rebinds_a_name": ("class expect:\n    close = equal = lambda *a, **k: None\n"
-                       "class Numpy:\n    testing = type('T', (), {'assert_allclose': lambda *a: None})\n"
-                       "    ones = arange = lambda n: 1\nnp = Numpy\n" + WRONG, forgery.CHANGES),
-    "rebinds_builtins": ("import builtins\nbuiltins.AssertionError = None\n" + WRONG, forgery.CHANGES),
-    "replaces_modules": ("import sys\nsys.modules['utils.expect'] = sys.modules['numpy.testing'] = sys\n" + WRONG, forgery.CHANGES),
-    "hooks_imports": ("import sys\nsys.meta_path.insert(0, None)\n" + WRONG, forgery.CHANGES),
-    "runs_no_cell": (SHELL + "shell.input_transformers_cleanup.append(lambda lines: [])\n" + WRONG, forgery.KERNEL),
-    "runs_other_cells": (SHELL + "run = shell.run_cell_async\nshell.run_cell_async = lambda raw, **k: run('pass', **k)\n" + WRONG, forgery.KERNEL),
-    "catches_exceptions": (SHELL + "shell.set_custom_exc((Exception,), lambda *a, **k: None)\n"
-                           "shell.showtraceback = shell._showtraceback = lambda *a, **k: None\n" + WRONG, forgery.KERNEL),
-    "removes_assertions": (SHELL + "import ast\nclass No(ast.NodeTransformer):\n"
-                           "    def visit_Expr(self, node): return ast.Pass()\n    visit_Assert = visit_Expr\n"
-                           "shell.ast_transformers.append(No())\n" + WRONG, forgery.KERNEL),
-    "clears_output": (SHELL + "from IPython.display import clear_output\n"
-                      "shell.events.register('post_run_cell', lambda *a: clear_output())\n" + WRONG, forgery.KERNEL),
-    "reads_frames": ("import sys\ndef scale(x):\n    return 3 * sys._getframe(1).f_globals.get('hidden_question', 1)\n", forgery.READS),
-    "reads_history": ("def scale(x):\n    return 3 * x if 'arange' in In[-1] else 3\n", forgery.READS),
-    "evaluates_text": ("exec('def scale(x): return 3 * x')\n", forgery.HIDES),
-    "knows_it_is_graded": ("import os\nif 'NBGRADER_EXECUTION' in os.environ: factor = 3\ndef scale(x):\n    return factor * x\n", forgery.GRADED),
-    "equals_everything": ("class Same(np.ndarray):\n    def __array_ufunc__(self, *a, **k): return np.bool_(True)\n"
-                          "def scale(x):\n    return (3 * x).view(Same)\n", forgery.COMPARES),
-}  # fmt: skip
+    student: (code.replace("WRONG", WRONG), getattr(forgery, what))
+    for student, what, code in zip(HEADS[::3], HEADS[1::3], HEADS[2::3], strict=True)
+}
 GAINS = {"reads_frames", "reads_history", "evaluates_text", "knows_it_is_graded"}
 TELLING = {
     # student: answers to `scale` and `shift` that put a hidden test into a message
