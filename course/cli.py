@@ -26,6 +26,7 @@ from course import publish as publishing
 from course import readme as readme_page
 from course import release as releasing
 from course import run as running
+from course import unpack as unpacking
 from course.desk import Desk
 from course.gradebook import GRADING
 from course.submission import Conditions
@@ -110,6 +111,33 @@ def run(
         report.record(executions, ROOT / "docs" / f"checkpoints-{profile}.md")
     if not all(execution.passed for execution in executions):
         raise typer.Exit(1)
+
+
+@app.command()
+def collect(
+    archive: Annotated[Path, typer.Argument(help="a zip file from Moodle, Canvas, Blackboard, or a folder a student")],
+    week: Annotated[str | None, typer.Argument(help="the week, such as 1; where left out, the notebooks tell")] = None,
+    folder: Annotated[Path, typer.Option(help="the class: submissions go to submitted/STUDENT/weekNN")] = ROOT
+    / GRADING,
+    update: Annotated[bool, typer.Option("--update", help="take newer work; older is moved to superseded/")] = False,
+) -> None:
+    """Bring a class's submissions out of a learning platform's zip file; code 1 when some could not be taken."""
+    _needs_instructor_tree("collect")
+    assignment = syllabus.load().select(week)[0].assignment if week else unpacking.week_of(archive)
+    with _bar() as bar:
+        task = bar.add_task(f"Collecting {assignment}", total=unpacking.students_in(archive, assignment))
+        options = {"update": update, "done": lambda: bar.advance(task)}
+        got = unpacking.unpack(archive, Desk(folder.resolve()), assignment, **options)
+    for name, reason in got.refused:
+        out.print(f"[red]✗[/] {escape(name)}: {escape(reason)}", highlight=False)
+    if got.different:
+        out.print(
+            f"[yellow]There already with other work, and left (or --update):[/] {escape(', '.join(got.different))}"
+        )
+    out.print(
+        f"{len(got.new)} new, {len(got.updated)} updated, {len(got.same)} were there, {len(got.refused)} files refused"
+    )
+    raise typer.Exit(int(bool(got.refused or got.different)))
 
 
 @app.command()
