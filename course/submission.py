@@ -26,7 +26,7 @@ from course.desk import Desk
 from course.execute import End, ExecuteToTheEnd
 from course.feedback import WITHHELD, message
 from course.forgery import ANY, FOOLED, TRAP, Flag
-from course.kernel import ForkServer, LocalKernel
+from course.kernel import ForkServer, LocalKernel, SandboxFailed
 from course.sandbox import Bubblewrap, Limits, Room
 
 EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange needs them to hand back feedback
@@ -181,14 +181,20 @@ def _run(
     """Execute what is graded, and then each test that passed once more, on a wrong answer."""
     complete = _with_hidden_tests(repaired, master)
     traps = forgery.traps(master, _wrong_answers(desk, stem))
+    complete.cells += traps
     run = ExecuteToTheEnd(
         timeout=conditions.timeout,
         output_limit=conditions.limits.output,
         skip_cells_with_tag="" if conditions.full else nb.EXPERIMENT,
     )
-    complete.cells += traps
-    with _kernel(desk, assignment, conditions, stem) as (manager, folder):
-        executed, _ = run.preprocess(complete, {"metadata": {"path": str(folder)}}, manager)
+    for again in (True, False):  # a sandbox that fails once is not the student's fault
+        try:
+            with _kernel(desk, assignment, conditions, stem) as (manager, folder):
+                executed, _ = run.preprocess(copy.deepcopy(complete), {"metadata": {"path": str(folder)}}, manager)
+            break
+        except SandboxFailed:
+            if not again:
+                raise
     executed.cells = executed.cells[: -len(traps)]
     return executed, run.ends
 
@@ -215,9 +221,14 @@ def _kernel(
                 shutil.copyfile(path, Path(folder, name))
             yield LocalKernel(kernel_name="python3"), Path(folder)
         return
-    server = _fork_server(desk, assignment, conditions.isolation, conditions.limits)
+    of_week = (desk, assignment, conditions.isolation, conditions.limits)
+    if (server := _fork_server(*of_week)).has_ended:
+        _fork_server.cache_clear()
+        server = _fork_server(*of_week)
     with server.kernel(Room(course, place, given)) as manager:
         yield manager, course
+    if server.has_ended:
+        raise SandboxFailed("the process that opens sandboxes ended while a submission ran")
 
 
 @lru_cache(maxsize=1)  # a worker grades one week at a time
