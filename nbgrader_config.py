@@ -14,6 +14,7 @@ from nbgrader.preprocessors import GetGrades  # noqa: E402
 from course.execute import UseCourseGrade  # noqa: E402
 from course.feedback import AsSubmitted  # noqa: E402
 from course.release import Publish  # noqa: E402
+from course.safe_html import Harmless, markdown_to_html  # noqa: E402
 
 c = get_config()
 
@@ -36,7 +37,10 @@ c.ClearSolutions.text_stub = "*Your answer here.*"
 
 c.GenerateAssignment.preprocessors = [*GenerateAssignment.preprocessors.default(), Publish]
 c.Autograde.sanitize_preprocessors = [UseCourseGrade]
-c.GenerateFeedback.preprocessors = [AsSubmitted, GetGrades, CSSHTMLHeaderPreprocessor]
+c.GenerateFeedback.preprocessors = [AsSubmitted, Harmless, GetGrades, CSSHTMLHeaderPreprocessor]
+# Formgrader has no preprocessors of its own, only its exporter's.
+c.HTMLExporter.preprocessors = [Harmless]
+c.HTMLExporter.filters = {"markdown2html": markdown_to_html}
 
 # For the Validate button. Experiments carry no points.
 c.Execute.skip_cells_with_tag = "experiment"
