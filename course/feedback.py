@@ -10,6 +10,14 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from course import notebook as nb
 
+# nbgrader's page has no room between a table's columns, and hides that a hint can be opened.
+STYLE = """
+.rendered_html table { margin-bottom: 1em; }
+.rendered_html th, .rendered_html td { padding: 2px 16px 2px 0; vertical-align: top; }
+.rendered_html summary { display: list-item; cursor: pointer; }
+.rendered_html img { max-width: 100%; }
+"""
+
 
 class AsSubmitted(NbGraderPreprocessor):
     """First step of nbgrader's feedback: outputs of the grading run, which can show hidden tests, are replaced."""
@@ -28,6 +36,14 @@ class AsSubmitted(NbGraderPreprocessor):
                 cell.outputs = [new_output("stream", name="stdout", text=f"{mark} {message}\n")]
             else:
                 cell.outputs = outputs.get(cell.id, [])
+        return graded, resources
+
+
+class Styled(NbGraderPreprocessor):
+    """Last step: a few rules after the style sheets of nbgrader and nbconvert."""
+
+    def preprocess(self, graded: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        resources["inlining"]["css"].append(STYLE)
         return graded, resources
 
 

@@ -17,11 +17,11 @@ from nbformat.v4 import new_output
 
 # nbconvert shows an SVG as the source of an <img>, where no script runs.
 SHOWN = ("text/html", "text/markdown", "text/latex", "image/png", "image/jpeg", "image/svg+xml", "text/plain")
-TEXT = {"br", "del", "details", "div", "hr", "kbd", "mark", "p", "pre", "s", "small", "span", "sub", "summary", "sup", "u"}
-HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6", "dl", "dt", "dd"}
+TEXT = {"br", "del", "div", "hr", "kbd", "mark", "p", "pre", "s", "small", "span", "sub", "sup", "u"}
+BLOCKS = {"h1", "h2", "h3", "h4", "h5", "h6", "dl", "dt", "dd", "details", "summary"}
 FIGURES = {"img", "figure", "figcaption"}
 TABLES = {"table", "caption", "colgroup", "col", "thead", "tbody", "tfoot", "tr", "th", "td"}
-TAGS = bleach.ALLOWED_TAGS | TEXT | HEADINGS | FIGURES | TABLES
+TAGS = bleach.ALLOWED_TAGS | TEXT | BLOCKS | FIGURES | TABLES
 PLAIN = frozenset({"align", "alt", "border", "colspan", "height", "rowspan", "start", "title", "width"})
 SAFE_VALUE = {
     # No address of this server: Jupyter would act on it with the instructor's rights.
