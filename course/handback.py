@@ -47,7 +47,9 @@ def report(desk: Desk, assignment: str, *, jobs: int = 1, scheduler: str | None 
         HandbackFailed: nobody's submission was graded yet, or a feedback page could not be written.
     """
     if not results.stored(desk, assignment, desk.students(assignment)):
-        raise HandbackFailed(f"{assignment} has no grades in {desk.folder}. First: make grade WEEK={assignment[4:6]}")
+        raise HandbackFailed(
+            f"{assignment} has no grades in {desk.folder}. First: make grade WEEK={int(assignment[4:6])}"
+        )
     with Book(gradebook.settings(desk, assignment)) as book, parallel.workers(jobs, scheduler) as crew:
         return hand_back(desk, assignment, book, crew)
 
@@ -88,7 +90,9 @@ def _last_digest(desk: Desk, assignment: str, student: str) -> str:
 def write_csv(path: Path, grades: list[Grade]) -> None:
     """Write a class's grades, one row a student, for a spreadsheet or a learning platform."""
     text = io.StringIO(newline="")
-    rows = csv.DictWriter(text, fieldnames=[*Grade.__dataclass_fields__], lineterminator="\n")
+    # Text in quotes: otherwise a carriage return in it would begin a new row.
+    style = {"quoting": csv.QUOTE_NONNUMERIC, "lineterminator": "\n"}
+    rows = csv.DictWriter(text, fieldnames=[*Grade.__dataclass_fields__], **style)
     rows.writeheader()
     for g in grades:
         flags = "; ".join(f"{flag.cell}: {flag.what}" for flag in g.flags)
