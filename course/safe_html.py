@@ -5,6 +5,7 @@ nbconvert's own ``sanitize_html`` would remove figures and tables, and nbgrader'
 
 from __future__ import annotations
 
+import html
 import re
 
 import bleach
@@ -31,15 +32,16 @@ SAFE_VALUE = {
     # Those of highlighted code and of data frames; others could pass for formgrader's buttons.
     "class": re.compile(r"highlight|dataframe|[a-z]{1,2}\d?"),
 }
+NAMES = {"student", "first_name", "last_name", "notebook_path"}  # which formgrader's template shows as they are
 LAYOUT = ("background", "border", "border-left", "border-radius", "margin", "max-width", "padding")
 CSS = CSSSanitizer(allowed_css_properties=[*ALLOWED_CSS_PROPERTIES, *LAYOUT])
 STYLE_SHEET = re.compile(r"<style\b.*?</style\s*>", re.I | re.S)  # a data frame brings one
 
 
-def clean(html: str) -> str:
+def clean(markup: str) -> str:
     """HTML in which no script can run and which loads nothing. What is not allowed is shown as text."""
     # With the style sheets gone, bleach still sees everything that is left.
-    without = STYLE_SHEET.sub("", html)
+    without = STYLE_SHEET.sub("", markup)
     protocols = {"http", "https", "mailto", "data"}
     return bleach.clean(without, tags=TAGS, attributes=_is_allowed, protocols=protocols, css_sanitizer=CSS)
 
@@ -65,6 +67,11 @@ class Harmless(Preprocessor):
     """Keeps of a notebook's outputs what can be shown: no scripts, no widgets, no metadata (nbconvert trusts it)."""
 
     enabled = True
+
+    def preprocess(self, notebook: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        for name in NAMES & resources.keys():
+            resources[name] = html.escape(resources[name] or "")
+        return super().preprocess(notebook, resources)
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple[NotebookNode, dict]:
         if cell.cell_type == "code":
