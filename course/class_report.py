@@ -113,7 +113,7 @@ def written_answers(results: Iterable[Result], by_hand: Iterable[ByHand]) -> lis
 
 def kind_of(repair: str) -> str:
     """What was mended, without saying where."""
-    return re.sub(r"^[\w, -]+: |(?<=the file is named) .*", "", repair)
+    return re.sub(r"^[\w, -]+: ", "", re.sub(r"^the file is named .*", "the file has another name", repair))
 
 
 def shorten(text: str) -> str:

@@ -184,6 +184,12 @@ def test_a_class_without_results_and_a_class_of_one_have_a_page(tmp_path):
         handback.report(Desk(tmp_path / "empty"), "week01")
 
 
+def test_repairs_are_counted_by_kind():
+    notes = ("test_a, test_b: deleted, put back", "test_c: deleted, put back", "the file is named a: b (1).ipynb")
+    kinds = ["deleted, put back", "deleted, put back", "the file has another name"]
+    assert [class_report.kind_of(note) for note in notes] == kinds
+
+
 def test_full_marks_belong_to_the_last_tenth():
     assert class_report.histogram([0, 0.3, 0.7, 1, 1.1]) == [1, 0, 0, 1, 0, 0, 0, 1, 0, 2]
 
