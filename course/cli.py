@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from course import ROOT, CourseError, answers, check, doctor, report, sandbox, syllabus, work
+from course import ROOT, CourseError, answers, check, doctor, handback, report, sandbox, syllabus, work
 from course import grade as grading
 from course import publish as publishing
 from course import readme as readme_page
@@ -36,6 +36,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 out = Console()
 
 Week = Annotated[str | None, typer.Argument(help="1, week01 or a notebook's name; all where left out")]
+Class = Annotated[Path, typer.Option(help="the class: a folder with submitted/STUDENT/weekNN")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes at once")]
 Scheduler = Annotated[str | None, typer.Option(help="address of a Dask scheduler to use instead, tcp://host:8786")]
 
@@ -143,7 +144,7 @@ def collect(
 @app.command()
 def grade(
     week: Annotated[str, typer.Argument(help="the week, such as 1")],
-    folder: Annotated[Path, typer.Option(help="the class: a folder with submitted/STUDENT/weekNN")] = ROOT / GRADING,
+    folder: Class = ROOT / GRADING,
     jobs: Jobs = 1,
     scheduler: Scheduler = None,
     timeout: Annotated[int, typer.Option(help="seconds that one cell may run")] = 60,
@@ -159,6 +160,29 @@ def grade(
     conditions = Conditions(isolation, timeout=timeout, full=full)
     options = {"jobs": jobs, "scheduler": scheduler, "students": tuple(student or ()), "exercise": exercise}
     _grade(Desk(folder.resolve()), assignment, conditions=conditions, **options)
+
+
+@app.command("report")
+def report_(
+    week: Annotated[str, typer.Argument(help="the week, such as 1")],
+    folder: Class = ROOT / GRADING,
+    jobs: Jobs = 1,
+    scheduler: Scheduler = None,
+) -> None:
+    """Write a week's report, CSV and changed feedback again, with the points and comments that a person gave since."""
+    _needs_instructor_tree("report")
+    desk, assignment = Desk(folder.resolve()), syllabus.load().select(week)[0].assignment
+    with out.status("Writing"):
+        done = handback.report(desk, assignment, jobs=jobs, scheduler=scheduler)
+    _show_written(desk, assignment)
+    out.print(f"Feedback pages that have changed: {len(done.rewritten)} of {len(done.grades)}")
+
+
+@app.command()
+def formgrader() -> None:
+    """Open nbgrader's formgrader, where a person grades written answers; ends with Ctrl-C."""
+    _needs_instructor_tree("formgrader")
+    work.formgrader()
 
 
 @app.command("answers")
@@ -301,7 +325,12 @@ def _grade(desk: Desk, assignment: str, *, conditions: Conditions, **options) ->
 
         grades = grading.grade(desk, assignment, conditions=conditions, done=done, **options)
     report.show(report.grade_table(grades))
-    out.print(f"Grades: {_shown(desk.folder / f'{assignment}.csv')}   Feedback: {_shown(desk.folder / 'feedback')}")
+    _show_written(desk, assignment)
+
+
+def _show_written(desk: Desk, assignment: str) -> None:
+    report, grades, feedback = desk.page(assignment), desk.table(assignment), desk.folder / "feedback"
+    out.print(f"Report: {_shown(report)}   Grades: {_shown(grades)}   Feedback: {_shown(feedback)}", soft_wrap=True)
 
 
 def _sample_desk(assignment: str) -> Desk:

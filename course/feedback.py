@@ -24,6 +24,14 @@ LONGEST = 500  # characters of a message
 TELLING = 20  # characters: a piece of a hidden test that occurs in a message only if it was copied
 VALUES = re.compile(r"True|False|None|tensor|array|dtype|float|nan|inf|[\W\d]")  # are in honest messages, too
 
+# nbgrader's page has no room between a table's columns, and hides that a hint can be opened.
+STYLE = """
+.rendered_html table { margin-bottom: 1em; }
+.rendered_html th, .rendered_html td { padding: 2px 16px 2px 0; vertical-align: top; }
+.rendered_html summary { display: list-item; cursor: pointer; }
+.rendered_html img { max-width: 100%; }
+"""
+
 
 class AsSubmitted(NbGraderPreprocessor):
     """First step of nbgrader's feedback: outputs of the grading run, which can show hidden tests, are replaced."""
@@ -46,6 +54,14 @@ class AsSubmitted(NbGraderPreprocessor):
                 cell.outputs = [new_output("stream", name="stdout", text=said)]
             else:
                 cell.outputs = outputs.get(cell.id, [])
+        return graded, resources
+
+
+class Styled(NbGraderPreprocessor):
+    """Last step: a few rules after the style sheets of nbgrader and nbconvert."""
+
+    def preprocess(self, graded: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
+        resources["inlining"]["css"].append(STYLE)
         return graded, resources
 
 

@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from nbgrader.api import Gradebook
@@ -17,6 +18,7 @@ from sqlalchemy.exc import OperationalError, SAWarning
 from traitlets.config import Config, PyFileConfigLoader
 
 from course import ROOT
+from course.desk import Desk
 from course.submission import Result
 
 GRADING = ".grading"
@@ -45,6 +47,14 @@ def config(root: Path = ROOT, grading: Path | None = None) -> Config:
     return loaded
 
 
+def settings(desk: Desk, assignment: str, student: str = "*") -> Config:
+    """The configuration for a class's week, and for one student or all."""
+    chosen = config(desk.root, desk.folder)
+    chosen.CourseDirectory.assignment_id, chosen.CourseDirectory.student_id = assignment, student
+    chosen.BaseConverter.force = True
+    return chosen
+
+
 def convert(converter: type[BaseConverter], settings: Config, error: type[Exception]) -> str:
     """Run one of nbgrader's converters.
 
@@ -63,6 +73,21 @@ def convert(converter: type[BaseConverter], settings: Config, error: type[Except
         except NbGraderException as failure:
             raise error(log.getvalue() or str(failure)) from failure
     return log.getvalue()
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """What a person did with one submission, and what is left to do. Cells are named by (notebook, id).
+
+    Attributes:
+        points: given, by cell.
+        comments: written, by cell.
+        waiting: points of each cell that still waits for a person.
+    """
+
+    points: dict[tuple[str, str], float]
+    comments: dict[tuple[str, str], str]
+    waiting: dict[tuple[str, str], float]
 
 
 class Book:
@@ -121,6 +146,17 @@ class Book:
         grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
         waiting = sum(grade.max_score for grade in grades if grade.needs_manual_grade)
         return submission.score, submission.max_score, waiting
+
+    def by_hand(self, assignment: str, student: str) -> ByHand:
+        """What a person gave, wrote, and still has to look at."""
+        notebooks = self._book.find_submission(assignment, student).notebooks
+        grades = {(book.name, grade.name): grade for book in notebooks for grade in book.grades}
+        comments = {(book.name, c.name): c.manual_comment for book in notebooks for c in book.comments}
+        return ByHand(
+            {cell: grade.manual_score for cell, grade in grades.items() if grade.manual_score is not None},
+            {cell: text for cell, text in comments.items() if text},
+            {cell: grade.max_score for cell, grade in grades.items() if grade.needs_manual_grade},
+        )
 
 
 @contextmanager

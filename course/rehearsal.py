@@ -1,7 +1,7 @@
 """Grades a class that is made of tests/answers, as a real one is graded: so what is proved is what runs.
 
 :mod:`course.answers` tries each answer alone, in the company of the solutions. Here a submission has an answer to every
-exercise, all of them right or all of them wrong, and goes through repair, sandbox, hidden tests and the look for forgery.
+exercise, all right or all wrong, and goes through repair, sandbox, hidden tests and the look for forgery.
 """
 
 from __future__ import annotations

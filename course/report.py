@@ -11,7 +11,7 @@ from rich.table import Table
 
 from course import ROOT, files
 from course.answers import Verdict
-from course.grade import Grade
+from course.results import Grade
 from course.run import Execution, machine
 from course.syllabus import Notebook, Syllabus
 from utils.lab import number
