@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from course import ROOT, CourseError, answers, check, doctor, handback, report, sandbox, syllabus, work
+from course import ROOT, CourseError, answers, check, doctor, handback, rehearsal, report, sandbox, syllabus, work
 from course import grade as grading
 from course import publish as publishing
 from course import readme as readme_page
@@ -187,24 +187,27 @@ def formgrader() -> None:
 
 @app.command("answers")
 def answers_(week: Week = None, jobs: Jobs = 1) -> None:
-    """Try right, wrong and no answers on the graders; code 1 when one is fooled or rejects a right answer."""
+    """Try right, wrong and no answers on the graders, alone and as a class; code 1 when one gets what it should not."""
     _needs_instructor_tree("answers")
-    entries, problems = _written(week), 0
+    entries, problems = _written(week), []
     released = tuple(entry for entry in entries if entry.released().exists())
+    conditions = Conditions(_isolation_of_own_answers())
     with _bar() as bar:
-        task = bar.add_task("Trying answers", total=len(entries) + len(released))
+        task = bar.add_task("Trying answers", total=2 * len(entries) + len(released))
         for entry, verdicts in answers.try_all(entries, jobs):
             bar.advance(task)
-            problems += sum(bool(v.problem) for v in verdicts)
-            report.show(report.answers_table(entry, verdicts))
+            rehearsed = rehearsal.rehearse(entry, conditions, jobs) if entry in released else []
+            bar.advance(task)
+            report.show(report.answers_table(entry, verdicts, rehearsed))
             out.print(_summary(verdicts))
+            problems += [f"{entry.stem}: {miss}" for miss in report.misses(verdicts, rehearsed)]
         for entry, found in answers.unanswered_all(released, jobs):
             bar.advance(task)
-            problems += len(found)
-            out.print(
-                f"{entry.stem}, unanswered: {escape('; '.join(found)) or 'every exercise is open, and nothing else'}"
-            )
-    raise typer.Exit(int(problems > 0))
+            problems += [f"{entry.stem}, unanswered: {problem}" for problem in found]
+    for problem in problems:
+        out.print(f"[red]✗[/] {escape(problem)}", highlight=False)
+    out.print(f"{len(entries)} notebooks, {len(problems)} problems")
+    raise typer.Exit(int(bool(problems)))
 
 
 @app.command("check")
@@ -251,7 +254,7 @@ def start() -> None:
     release(None)
     executions = _run((first,), profile="cpu", seed=0, jobs=1, scheduler=None)
     desk = _sample_desk(first.assignment)
-    _grade(desk, first.assignment, jobs=2, conditions=Conditions(_isolation_of_samples(), timeout=15))
+    _grade(desk, first.assignment, jobs=2, conditions=Conditions(_isolation_of_own_answers(), timeout=15))
     out.print(
         "\nThe course stands. What to type next:\n"
         "  make lab              take a week yourself, in work/\n"
@@ -263,12 +266,14 @@ def start() -> None:
         raise typer.Exit(1)
 
 
-def _isolation_of_samples() -> sandbox.Bubblewrap | None:
-    """A sandbox where there is one: the course's own samples may do without."""
+def _isolation_of_own_answers() -> sandbox.Bubblewrap | None:
+    """A sandbox where there is one: the course's own answers and sample class may do without."""
     try:
         sandbox.Bubblewrap().check()
     except sandbox.NoSandbox:
-        out.print("[yellow]No sandbox here: the sample class runs without. Yours will need one (course doctor).[/]")
+        out.print(
+            "[yellow]No sandbox here: the course's own answers run without. A class will need one (course doctor).[/]"
+        )
         return None
     return sandbox.Bubblewrap()
 

@@ -19,6 +19,7 @@ from course import ROOT, answers, grade, parallel, submission
 from course import notebook as nb
 from course.answers import Answer
 from course.desk import Desk
+from course.feedback import UNNAMED
 from course.submission import Conditions, Result
 from course.syllabus import Notebook
 
@@ -85,6 +86,8 @@ def _look(chosen: dict[str, Answer], result: Result, tests: dict[str, str]) -> I
             problem = f"a right answer is rejected when graded: {mark.message}"
         elif answer.kind == "wrong" and mark.score:
             problem = "a wrong answer is accepted when graded"
+        elif mark.message == UNNAMED:
+            problem = "the hidden part says nothing that a student may read"
         else:
             problem = "; ".join(f"flagged: {flag.what}: {flag.evidence}" for flag in flags)
         yield Rehearsed(answer, problem)
