@@ -107,8 +107,8 @@ def _pieces(text: str) -> frozenset[str]:
 
 
 def _in_the_authors_words(said: str, test: str) -> str:
-    """What of a message stands as text in the hidden test or in utils.expect; an ellipsis for anything else."""
-    words = sorted(_literals("\n".join(nb.regions(test).hidden)) | _expect(), key=len, reverse=True)
+    """What of a message stands as text in the test or in utils.expect; an ellipsis for anything else."""
+    words = sorted(_literals(test) | _expect(), key=len, reverse=True)
     told = re.split("(" + "|".join(map(re.escape, words)) + ")", said[: 2 * LONGEST])
     kept = [part if i % 2 else re.sub(r".*\w.*", "…", part, flags=re.S) for i, part in enumerate(told)]
     return "".join(kept) if any(word in kept for word in words if len(word) > TELLING / 2) else ""
