@@ -81,6 +81,7 @@ MAGICS = _words("timeit time prun matplotlib config precision who whos pdb debug
 
 
 TRAP, ANY = "trap-", ""
+BRIEFLY = "%xmode Minimal"  # most of what a failing test costs is its traceback
 A_TEST = {"grade_id": "trap", "grade": True, "solution": False, "locked": True, "points": 0}
 
 
@@ -107,7 +108,8 @@ def suspects(release: NotebookNode, repaired: NotebookNode) -> list[Flag]:
         repaired: the same with a student's answers, from :func:`course.collect.collect`.
     """
     given = {cell.id: cell.source for cell in release.cells}
-    names = dict(binding for cell in release.cells for binding in _imports(_parse(cell)))
+    importing = (cell for cell in release.cells if "import" in cell.source)
+    names = dict(binding for cell in importing for binding in _imports(_parse(cell)))
     found = {}
     for cell in repaired.cells:
         if cell.source == given.get(cell.id) or nb.is_test(cell):
@@ -240,10 +242,9 @@ def traps(master: NotebookNode, wrong: dict[str, str]) -> list[NotebookNode]:
     Returns:
         The cells. ``metadata.trap_of`` names the test that a cell is about, and is empty for one about all of them.
     """
-    nothing_holds = new_code_cell(
-        "raise AssertionError", id=f"{TRAP}{ANY}", metadata={"nbgrader": A_TEST, "trap_of": ANY}
-    )
-    cells, found = [cell for cell in master.cells if nb.is_run_when_graded(cell)], [nothing_holds]
+    brief = new_code_cell(BRIEFLY, id=f"{TRAP}brief", metadata={"trap_of": ANY})
+    fails = new_code_cell("raise AssertionError", id=f"{TRAP}{ANY}", metadata={"nbgrader": A_TEST, "trap_of": ANY})
+    cells, found = [cell for cell in master.cells if nb.is_run_when_graded(cell)], [brief, fails]
     for index, cell in enumerate(cells):
         if nb.is_exercise(cell) and nb.grade_id(cell) in wrong:
             test = next(i for i in range(index, len(cells)) if nb.is_test(cells[i]))

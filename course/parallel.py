@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
@@ -51,8 +52,10 @@ def workers(jobs: int, scheduler: str | None = None) -> Iterator[Client]:
     as_they_are = dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
     address = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     local = {"n_workers": jobs, "threads_per_worker": 1, "processes": True, "memory_limit": 0} | address
-    with as_they_are, LocalCluster(**local, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
-        yield client
+    with as_they_are, tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
+        options = local | {"local_directory": scratch, "silence_logs": logging.CRITICAL}
+        with LocalCluster(**options) as cluster, Client(cluster) as client:
+            yield client
 
 
 def _connected(scheduler: str) -> Client:

@@ -46,10 +46,10 @@ def rehearse(entry: Notebook, conditions: Conditions, jobs: int = 1, root: Path 
         jobs: how many at once.
         root: the course.
     """
-    members = dict(_class(entry, root))
+    everybody = dict(members(entry, root))
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as folder:
         desk = Desk(Path(folder), root)
-        for student, chosen in members.items():
+        for student, chosen in everybody.items():
             codes = {exercise: answer.code for exercise, answer in chosen.items()}
             place = desk.submitted(student, entry.assignment)
             place.mkdir(parents=True)
@@ -57,13 +57,13 @@ def rehearse(entry: Notebook, conditions: Conditions, jobs: int = 1, root: Path 
         grade.prepare(desk, entry.assignment)
         examine = partial(submission.examine, desk, entry.assignment, conditions)
         with parallel.workers(jobs) as crew:
-            results = dict(parallel.fan_out(crew, examine, list(members)))
+            results = dict(parallel.fan_out(crew, examine, list(everybody)))
     tests = {nb.grade_id(exercise): nb.grade_id(test) for exercise, test in nb.exercises(nb.read(entry.source(root)))}
-    return [found for student in members for found in _look(members[student], results[student], tests)]
+    return [found for student in everybody for found in _look(everybody[student], results[student], tests)]
 
 
-def _class(entry: Notebook, root: Path) -> Iterator[tuple[str, dict[str, Answer]]]:
-    """Students, each with an answer to every exercise."""
+def members(entry: Notebook, root: Path = ROOT) -> Iterator[tuple[str, dict[str, Answer]]]:
+    """Students, each with an answer to every exercise: the solution, all that are right, all that are wrong."""
     solved = answers.solutions(entry, root)
     solution = {name: Answer("right", name, "the solution", code) for name, code in solved.items()}
     yield "solution", solution

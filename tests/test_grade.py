@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from multiprocessing import resource_tracker
@@ -17,115 +17,28 @@ import nbformat
 import psutil
 import pytest
 
-from course import ROOT, grade, release, submission
+from course import grade, release, submission
 from course import notebook as nb
 from course.desk import Desk
 from course.sandbox import MB, Bubblewrap, Limits, NoSandbox
 from course.submission import Conditions
-from tests import tiny
+from tests import hostile, tiny
+from tests.hostile import LOOKS_AROUND, RIGHT
 
 QUICK = Conditions(Bubblewrap(), timeout=6, limits=Limits(memory=2000 * MB))
 
-RIGHT = {"double": "def double(x):\n    return 2 * x", "quadruple": "def quadruple(x):\n    return 4 * x"}
-FORKS = """import os, time
-def double(x):
-    while True:
-        if os.fork() == 0:
-            time.sleep(60)
-            os._exit(0)"""
-FORKS_WITH_MEMORY = """import os, time
-def double(x):
-    for _ in range(5):
-        if os.fork() == 0:
-            kept = bytes([1]) * 600_000_000
-            time.sleep(60)
-            os._exit(0)
-    time.sleep(60)"""
-FILLS_THE_DISK = """def double(x):
-    for i in range(100):
-        with open(f"/tmp/{i}", "wb") as file:
-            file.write(bytes(10**8))"""
-BACKGROUND = """import subprocess
-def double(x):
-    subprocess.Popen(["sleep", "4321"], start_new_session=True)
-    return 2 * x"""
-# Right only if this machine, its files, its processes and its network cannot be seen or changed.
-LOOKS_AROUND = f"""import os, pathlib, socket
-def tried(call):
-    try:
-        call()
-    except OSError:
-        return False
-    return True
-def double(x):
-    hidden = [{str(ROOT / "solutions")!r}, {str(ROOT / "tests")!r}, "/etc/passwd", "/var"]
-    assert not [path for path in hidden if os.path.exists(path)]
-    writable = ["/", "/usr", "/etc", "/dev", "/course", "/course/utils", {sys.prefix!r}]
-    assert not [path for path in writable if tried(pathlib.Path(path, "mine").touch)]
-    assert len([name for name in os.listdir("/proc") if name.isdigit()]) < 6
-    assert not tried(lambda: socket.create_connection(("127.0.0.1", PORT), timeout=1))
-    assert [name for _, name in socket.if_nameindex()] == ["lo"]
-    assert not [name for name in ("HOSTS_SECRET", "PYTHONPATH", "PWD") if name in os.environ]
-    started_with = pathlib.Path("/proc/self/environ").read_text()
-    assert "HOSTS_SECRET" not in started_with and os.path.expanduser("~") == "/home/student"
-    assert os.getcwd() == "/course/work/week01" and os.listdir(".") == ["week01_tiny.ipynb"]
-    return 2 * x"""
-PRINTS_HIDDEN = "print(get_ipython().user_ns['In'])\n" + RIGHT["quadruple"]  # the test of double, as it was run
-SUBMISSIONS = {
-    # student: answers, score of 4, what the reason says
-    "right": (RIGHT, 4, "all 2 tests passed"),
-    "empty": ({}, 0, "nothing answered"),
-    "hidden": (RIGHT | {"double": "def double(x):\n    return {2: 4, 1: 2}.get(x, 0)"}, 2, "wrong for some numbers"),
-    "visible": (RIGHT | {"double": "def double(x):\n    return x"}, 2, "twice two is four"),
-    "crashes": (RIGHT | {"double": "def double(x):\n    return x.y"}, 2, "AttributeError"),
-    "no_syntax": (RIGHT | {"double": "def double(x)\n    return 2 * x"}, 2, "NameError"),
-    "exits": (RIGHT | {"quadruple": "def quadruple(x):\n    import os; os._exit(0)"}, 2, "the program ended"),
-    "loops": (RIGHT | {"quadruple": "def quadruple(x):\n    while True: pass"}, 2, "ran longer than 6 s"),
-    "stubborn": (
-        RIGHT
-        | {
-            "double": "import signal\ndef double(x):\n    signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
-            "    while True: pass"
-        },
-        0,
-        "an earlier cell could not be stopped",
-    ),
-    "warns": (
-        RIGHT | {"double": "import sys\ndef double(x):\n    print('hm', file=sys.stderr)\n    return 2 * x"},
-        4,
-        "all 2",
-    ),
-    "system_exit": (RIGHT | {"double": "def double(x):\n    raise SystemExit"}, 2, "SystemExit"),
-    "keyboard_interrupt": (RIGHT | {"double": "def double(x):\n    raise KeyboardInterrupt"}, 2, "KeyboardInterrupt"),
-    "asks": (RIGHT | {"double": "def double(x):\n    return input()"}, 2, "StdinNotImplementedError"),
-    "killed": (
-        RIGHT | {"quadruple": "def quadruple(x):\n    import os; os.kill(os.getpid(), 9)"},
-        2,
-        "the program ended while this cell ran",
-    ),
-    "memory": (
-        RIGHT | {"double": "def double(x):\n    return [bytes([1]) * 10**8 for _ in range(1000)]"},
-        2,
-        "MemoryError",
-    ),
-    "memory_in_forks": (RIGHT | {"double": FORKS_WITH_MEMORY}, 0, "MB of memory while this cell ran"),
-    "floods": (RIGHT | {"double": "def double(x):\n    print('line\\n' * 3_000_000)\n    return 2 * x"}, 4, "all 2"),
-    "shouts": (RIGHT | {"double": "def double(x):\n    raise ValueError('no' * 10**8)"}, 2, "1 of 2 tests passed"),
-    "forks": (RIGHT | {"double": FORKS}, 2, "BlockingIOError"),
-    "fills_the_disk": (RIGHT | {"double": FILLS_THE_DISK}, 2, "No space left on device"),
-    "background": (RIGHT | {"double": BACKGROUND}, 4, "all 2"),
-    "looks_around": (RIGHT | {"double": LOOKS_AROUND}, 4, "all 2"),
-    "prints_hidden": (RIGHT | {"quadruple": PRINTS_HIDDEN}, 4, "all 2 tests passed"),
-}
 
-
-def send(desk: Desk, student: str, answers: dict[str, str]) -> None:
+def answered(desk: Desk, answers: dict[str, str]) -> nbformat.NotebookNode:
     notebook = nb.read(tiny.ENTRY.released(desk.root))
     for cell in notebook.cells:
         cell.source = answers.get(cell.id, cell.source)
+    return notebook
+
+
+def send(desk: Desk, student: str, answers: dict[str, str]) -> None:
     folder = desk.submitted(student, "week01")
     folder.mkdir(parents=True)
-    nbformat.write(notebook, folder / "week01_tiny.ipynb")
+    nbformat.write(answered(desk, answers), folder / "week01_tiny.ipynb")
 
 
 @pytest.fixture(scope="module")
@@ -135,45 +48,46 @@ def graded(tmp_path_factory, bwrap):
     release.release((tiny.ENTRY,), root)
     desk = Desk(root / ".grading", root)
     listener = socket.create_server(("127.0.0.1", 0))
-    for student, (answers, _, _) in SUBMISSIONS.items():
+    for student, (answers, _, _) in hostile.CODE.items():
         port = str(listener.getsockname()[1])
         send(desk, student, {name: code.replace("PORT", port) for name, code in answers.items()})
-    broken = desk.submitted("broken", "week01")
-    broken.mkdir(parents=True)
-    (broken / "week01_tiny.ipynb").write_text("{")
+    for student, (write, _, _) in hostile.FILES.items():
+        folder = desk.submitted(student, "week01")
+        folder.mkdir(parents=True)
+        write(folder, answered(desk, RIGHT))
     sent = {path: path.read_bytes() for path in sorted((desk.folder / "submitted").rglob("*.ipynb"))}
-    os.environ["HOSTS_SECRET"] = "a password"
     resource_tracker.ensure_running()  # Dask's processes start it, and it stays
-    before = host()
-    grades = grade.grade(desk, "week01", jobs=2, conditions=QUICK)
-    del os.environ["HOSTS_SECRET"]
+    temporary = tmp_path_factory.mktemp("temporary")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOSTS_SECRET", "a password")
+        patch.setenv("TMPDIR", str(temporary))
+        patch.setattr(tempfile, "tempdir", None)
+        before = host(temporary)
+        grades = grade.grade(desk, "week01", jobs=2, conditions=QUICK)
+    before["sockets"].remove(listener.getsockname()[1])
     listener.close()
+    desk.folder.joinpath("temporary").symlink_to(temporary)
     return desk, {g.student: g for g in grades}, sent, before
 
 
-def host() -> dict[str, object]:
-    """What grading must leave as it is: mounts, processes, temporary files."""
+def host(temporary: Path) -> dict[str, object]:
+    """What grading must leave as it is: mounts, processes, sockets, temporary files."""
     mine = psutil.Process().children(recursive=True)
     return {
         "mounts": Path("/proc/mounts").read_text(),
         "children": sorted(process.name() for process in mine),
+        "sockets": sorted(connection.laddr.port for connection in psutil.Process().net_connections("inet")),
         "sleeping": [p.pid for p in psutil.process_iter(["cmdline"]) if "4321" in (p.info["cmdline"] or ())],
-        "temporary": sorted(path.name for path in Path("/tmp").iterdir() if not path.name.startswith("pytest-")),
+        "temporary": sorted(path.name for path in temporary.iterdir()),
     }
 
 
-@pytest.mark.parametrize("student", SUBMISSIONS)
+@pytest.mark.parametrize("student", [*hostile.CODE, *hostile.FILES])
 def test_a_submission_gets_its_score_and_reason(graded, student):
-    _, score, reason = SUBMISSIONS[student]
+    _, score, said = (hostile.CODE | hostile.FILES)[student]
     got = graded[1][student]
     assert (got.score, got.max_score) == (score, 5)
-    assert reason in got.reason
-
-
-def test_a_broken_file_scores_zero_with_the_reason_and_is_in_the_gradebook(graded):
-    got = graded[1]["broken"]
-    assert (got.score, got.max_score) == (0, 5)
-    assert "not valid JSON" in got.reason
+    assert said in "; ".join([got.reason, *got.repairs])
 
 
 def test_submissions_are_kept_as_they_came(graded):
@@ -205,11 +119,10 @@ def test_the_instructor_can_see_what_the_grading_run_printed(graded):
 
 
 def test_the_machine_is_as_it_was(graded):
-    after = host()
+    temporary = graded[0].folder / "temporary"
     deadline = time.monotonic() + 5
-    while after != graded[3] and time.monotonic() < deadline:
+    while (after := host(temporary)) != graded[3] and time.monotonic() < deadline:
         time.sleep(0.1)
-        after = host()
     assert after == graded[3]
 
 
