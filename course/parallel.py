@@ -48,13 +48,12 @@ def workers(jobs: int, scheduler: str | None = None) -> Iterator[Client]:
         with _connected(scheduler) as client:
             yield client
         return
-    # Dask would hold its workers, and so a single notebook, at one thread.
-    as_they_are = dask.config.set({"distributed.nanny.pre-spawn-environ": {}})
     address = {"host": "127.0.0.1", "dashboard_address": "127.0.0.1:0"}
     local = {"n_workers": jobs, "threads_per_worker": 1, "processes": True, "memory_limit": 0} | address
-    with as_they_are, tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
-        options = local | {"local_directory": scratch, "silence_logs": logging.CRITICAL}
-        with LocalCluster(**options) as cluster, Client(cluster) as client:
+    with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
+        # Dask would hold its workers, and so a single notebook, at one thread, and leave a folder behind.
+        own = dask.config.set({"distributed.nanny.pre-spawn-environ": {}, "temporary-directory": scratch})
+        with own, LocalCluster(**local, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
             yield client
 
 
