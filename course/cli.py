@@ -20,14 +20,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from course import ROOT, CourseError, answers, check, doctor, report, sandbox, syllabus, work
+from course import ROOT, CourseError, answers, check, database, doctor, files, report, sandbox, syllabus, work
 from course import grade as grading
 from course import publish as publishing
 from course import readme as readme_page
 from course import release as releasing
 from course import run as running
-from course.desk import Desk
-from course.gradebook import GRADING
+from course.desk import GRADING, Desk
 from course.submission import Conditions
 from course.syllabus import Notebook
 
@@ -130,7 +129,8 @@ def grade(
     isolation = None if unsafe else sandbox.Bubblewrap()
     conditions = Conditions(isolation, timeout=timeout, full=full)
     options = {"jobs": jobs, "scheduler": scheduler, "students": tuple(student or ()), "exercise": exercise}
-    _grade(Desk(folder.resolve()), assignment, conditions=conditions, **options)
+    desk = Desk(folder.resolve(), database=database.named())
+    _grade(desk, assignment, conditions=conditions, **options)
 
 
 @app.command("answers")
@@ -174,8 +174,8 @@ def publish(
 ) -> None:
     """Build the student's tree: no solutions, no tests, no instructors' pages."""
     _needs_instructor_tree("publish")
-    files = publishing.publish(folder.resolve(), last_week)
-    out.print(f"[green]✓[/] {len(files)} files in {folder}")
+    published = publishing.publish(folder.resolve(), last_week)
+    out.print(f"[green]✓[/] {len(published)} files in {folder}")
 
 
 @app.command("doctor")
@@ -271,7 +271,8 @@ def _grade(desk: Desk, assignment: str, *, conditions: Conditions, **options) ->
             bar.advance(task)
             bar.update(task, rate=f"{60 * (bar.tasks[0].speed or 0):.0f} a minute")
 
-        grades = grading.grade(desk, assignment, conditions=conditions, done=done, **options)
+        with files.room_on_disk(desk.folder):
+            grades = grading.grade(desk, assignment, conditions=conditions, done=done, **options)
     report.show(report.grade_table(grades))
     out.print(f"Grades: {_shown(desk.folder / f'{assignment}.csv')}   Feedback: {_shown(desk.folder / 'feedback')}")
 

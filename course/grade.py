@@ -67,6 +67,7 @@ def grade(
         GradingFailed: there is nothing to grade, the week has no solution notebook, or a submission could not be run
             through no fault of its own.
         NoSandbox: submissions cannot be locked up on this machine.
+        DatabaseFailed: the gradebook cannot be used.
     """
     everybody = desk.students(assignment)
     for missing in sorted({*students} - {*everybody}) or ([] if everybody else ["STUDENT"]):
@@ -77,15 +78,16 @@ def grade(
     test = _test_of(desk, assignment, exercise) if exercise else ""
     results = _stored(desk, assignment, everybody)
     left = list(students) or (everybody if exercise else _unfinished(desk, assignment, conditions, results))
-    for student in everybody:
-        if student not in left:
-            done(student)
     jobs = min(jobs, max(1, len(left)))
     with gradebook.Book(_config(desk, assignment)) as book, parallel.workers(jobs, scheduler) as crew:
+        for student in sorted({*everybody} - {*left}):
+            _keep(book, assignment, results.get(student))
+            done(student)
         examine = partial(submission.examine, desk, assignment, conditions)
         for student, result in parallel.fan_out(crew, examine, left):
             results[student] = _merge(results.get(student), result, test)
             book.enter(assignment, results[student])
+            shutil.rmtree(desk.feedback(student, assignment), ignore_errors=True)  # it is about another result
             _store(desk, assignment, results[student])
             done(student)
         grades = [_grade(desk, assignment, book, results[student]) for student in everybody if student in results]
@@ -102,6 +104,7 @@ def prepare(desk: Desk, assignment: str) -> None:
     if not any(source.glob("*.ipynb")):
         raise GradingFailed(f"no solution notebook in solutions/{assignment}: grading needs the instructor's tree")
     desk.folder.mkdir(parents=True, exist_ok=True)
+    gradebook.create(desk.gradebook)
     config = _config(desk, assignment)
     config.CourseDirectory.student_id = "."
     config.CourseDirectory.release_directory = str(desk.folder / "release")
@@ -121,7 +124,7 @@ def prepare(desk: Desk, assignment: str) -> None:
 
 
 def _config(desk: Desk, assignment: str, student: str = "*"):
-    config = gradebook.config(desk.root, desk.folder)
+    config = gradebook.config(desk)
     config.CourseDirectory.assignment_id, config.CourseDirectory.student_id = assignment, student
     config.BaseConverter.force = True
     return config
@@ -136,7 +139,9 @@ def _test_of(desk: Desk, assignment: str, exercise: str) -> str:
 
 
 def _stored(desk: Desk, assignment: str, students: list[str]) -> dict[str, Result]:
-    """The results of earlier runs."""
+    """The results of earlier runs, as far as the week still has the same cells."""
+    books = desk.releases(assignment).items()
+    cells = {(stem, nb.grade_id(cell)) for stem, book in books for cell in book.cells if nb.is_graded(cell)}
     found = {}
     for path in (desk.result(student, assignment) for student in students):
         if path.exists():
@@ -144,13 +149,19 @@ def _stored(desk: Desk, assignment: str, students: list[str]) -> dict[str, Resul
             marks = tuple(Mark(**mark) for mark in stored.pop("marks"))
             flags = tuple(Flag(**flag) for flag in stored.pop("flags"))
             found[path.stem] = Result(**{k: _as_tuple(v) for k, v in stored.items()}, marks=marks, flags=flags)
-    return found
+    return {s: result for s, result in found.items() if {(m.notebook, m.cell) for m in result.marks} == cells}
 
 
 def _unfinished(desk: Desk, assignment: str, conditions: Conditions, results: dict[str, Result]) -> list[str]:
     """Who has no result, or one of another submission, another week or other conditions."""
     digest = partial(submission.fingerprint, desk, assignment, conditions)
     return [s for s in desk.students(assignment) if s not in results or results[s].digest != digest(s)]
+
+
+def _keep(book: gradebook.Book, assignment: str, result: Result | None) -> None:
+    """Enter a stored result again where the gradebook lacks it: it was deleted, or is a backup or a new database."""
+    if result and not book.holds(assignment, result):
+        book.enter(assignment, result)
 
 
 def _merge(before: Result | None, now: Result, test: str) -> Result:

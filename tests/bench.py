@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from course import ROOT, answers, grade, gradebook, release, run, syllabus
-from course.desk import Desk
+from course.desk import GRADING, Desk
 from tests import sample_class, tiny
 
 FIRST = syllabus.load().notebooks[0]
@@ -57,7 +57,7 @@ def copies(root: Path, count: int = 41) -> tuple[syllabus.Notebook, ...]:
 
 def stock_release(root: Path, into: Path) -> None:
     """nbgrader's own steps, without ours."""
-    config = gradebook.config(root)
+    config = gradebook.config(Desk(root / GRADING, root))
     config.CourseDirectory.release_directory, config.CourseDirectory.assignment_id = str(into), "week*"
     config.GenerateAssignment.preprocessors = GenerateAssignment.preprocessors.default()
     config.GenerateAssignment.no_database, config.SaveCells.enabled = True, False

@@ -1,0 +1,217 @@
+"""The gradebook, in SQLite and in PostgreSQL: what is entered is whole, and no fault loses it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import random
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.dbutil import ALEMBIC_DIR
+from sqlalchemy import create_engine, text
+
+from course import database as databases
+from course import doctor, grade, gradebook, release
+from course.database import DatabaseFailed
+from course.desk import Desk
+from course.sandbox import Bubblewrap
+from course.submission import Conditions, Mark, Result
+from tests import tiny
+from tests.databases import PASSWORD, Postgres, PostgresServer, Sqlite, postgres_programs
+from tests.test_grade import RIGHT, send
+
+PLAIN = Conditions(isolation=None)
+WRONG = {"double": "def double(x):\n    return x", "quadruple": RIGHT["quadruple"]}
+SCORES = {"ada": 4, "bob": 2, "eve": 0}
+KILLS = 3
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """A PostgreSQL server; where there is none, the test is skipped, and under CI that is a failure."""
+    if not (programs := postgres_programs()):
+        message = "needs PostgreSQL's server (initdb), which is not on this machine"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    with PostgresServer(programs) as started:
+        yield started
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request, tmp_path_factory) -> Sqlite | Postgres:
+    """An empty database, of each kind."""
+    if request.param == "postgresql":
+        return request.getfixturevalue("server").database()
+    return Sqlite(tmp_path_factory.mktemp("database") / "here")
+
+
+@pytest.fixture
+def desk(course, database) -> Desk:
+    """A class of three, not graded yet, with its gradebook in that database."""
+    release.release((tiny.ENTRY,), course)
+    desk = Desk(course / ".grading", course, database.url)
+    for student, answers in zip(SCORES, (RIGHT, WRONG, {}), strict=True):
+        send(desk, student, answers)
+    return desk
+
+
+def scores(grades: list[grade.Grade]) -> dict[str, float]:
+    return {g.student: g.score for g in grades}
+
+
+def stored(desk: Desk) -> dict[str, Result]:
+    return grade._stored(desk, "week01", desk.students("week01"))
+
+
+def book_of(desk: Desk) -> gradebook.Book:
+    return gradebook.Book(grade._config(desk, "week01"))
+
+
+def result(student: str, double: float | None = 2) -> Result:
+    graded = (("test_double", 2, double), ("test_quadruple", 2, 2), ("why", 1, None))
+    return Result(student, "digest", tuple(Mark("week01_tiny", *mark) for mark in graded), ())
+
+
+def test_a_class_is_graded_and_nbgraders_own_commands_find_it_through_the_variable(desk, tmp_path):
+    assert scores(grade.grade(desk, "week01", conditions=PLAIN)) == SCORES
+    tiny.as_real_course(desk.root)
+    exported = tmp_path / "grades.csv"
+    command = [sys.executable, "-m", "nbgrader", "export", "--to", exported]
+    subprocess.run(command, cwd=desk.root, env=environment(desk), check=True, capture_output=True)
+    with exported.open() as file:
+        assert {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)} == SCORES
+
+
+def test_points_and_comments_of_a_person_survive_another_grading(desk):
+    grade.prepare(desk, "week01")
+    with book_of(desk) as book:
+        book.enter("week01", result("ada"))
+    with Gradebook(desk.gradebook) as person:
+        person.find_grade("why", "week01_tiny", "week01", "ada").manual_score = 0.5
+        person.find_comment("why", "week01_tiny", "week01", "ada").manual_comment = "Nearly."
+        person.db.commit()
+    grade.prepare(desk, "week01")
+    with book_of(desk) as book:
+        book.enter("week01", result("ada", double=0))
+        assert book.score("week01", "ada") == (2.5, 5, 1)
+    with Gradebook(desk.gradebook) as person:
+        assert person.find_comment("why", "week01_tiny", "week01", "ada").comment == "Nearly."
+
+
+def test_a_result_is_entered_whole_or_not_at_all(desk):
+    grade.prepare(desk, "week01")
+    broken = replace(result("ada"), marks=result("ada").marks[:1])
+    with book_of(desk) as book, pytest.raises(KeyError):
+        book.enter("week01", broken)
+    with Gradebook(desk.gradebook) as person, pytest.raises(MissingEntry):
+        person.find_student("ada")
+
+
+def test_a_longer_name_than_nbgraders_tables_have_room_for_is_entered(desk):
+    grade.prepare(desk, "week01")
+    with book_of(desk) as book:
+        book.enter("week01", result("x" * 250))
+        assert book.score("week01", "x" * 250) == (4, 5, 1)
+
+
+def test_a_lost_or_older_gradebook_gets_its_results_back_without_running_anything(desk, database):
+    grade.grade(desk, "week01", conditions=PLAIN)
+    executed = {path: path.stat().st_mtime_ns for path in (desk.folder / "autograded").rglob("*.ipynb")}
+    database.clear()
+    assert scores(grade.grade(desk, "week01", conditions=PLAIN)) == SCORES
+    with book_of(desk) as book:
+        book.enter("week01", result("eve"))
+    assert scores(grade.grade(desk, "week01", conditions=PLAIN)) == SCORES
+    assert {path: path.stat().st_mtime_ns for path in executed} == executed
+
+
+def test_a_gradebook_whose_making_was_interrupted_is_completed(desk):
+    grade.prepare(desk, "week01")
+    engine = create_engine(desk.gradebook)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE comment"))
+        connection.execute(text("DROP TABLE alembic_version"))
+    grade.prepare(desk, "week01")
+    with engine.connect() as connection:
+        [[version]] = connection.execute(text("SELECT version_num FROM alembic_version"))
+        assert connection.execute(text("SELECT count(*) FROM comment")).scalar() == 0
+    engine.dispose()
+    assert version == ScriptDirectory(ALEMBIC_DIR).get_current_head()
+
+
+class Faults:
+    """Makes a database fail for two seconds at a time, in the background."""
+
+    def __init__(self, fault) -> None:
+        self.fault, self.threads = fault, []
+
+    def begin(self) -> None:
+        if self.threads:
+            self.threads[-1].join()
+        begun = threading.Event()
+        self.threads.append(threading.Thread(target=self._fail, args=(begun,)))
+        self.threads[-1].start()
+        assert begun.wait(10)
+
+    def _fail(self, begun: threading.Event) -> None:
+        with self.fault():
+            begun.set()
+            time.sleep(2)
+
+
+@pytest.mark.parametrize("fault", ["locked", "away"])
+def test_a_database_that_is_locked_or_away_for_a_time_delays_grading_and_loses_nothing(desk, database, fault):
+    """Before a result is entered, and before grades are read and feedback is written."""
+    grade.prepare(desk, "week01")
+    faults = Faults(getattr(database, fault))
+    if fault == "locked":  # the week, too, waits to be entered
+        faults.begin()
+    grades = grade.grade(desk, "week01", conditions=PLAIN, done=lambda student: faults.begin())
+    faults.threads[-1].join()
+    assert scores(grades) == SCORES
+    with book_of(desk) as book:
+        assert all(book.holds("week01", entered) for entered in stored(desk).values())
+    assert len([*(desk.folder / "feedback").rglob("*.html")]) == 3
+    database.check()
+
+
+def test_a_database_that_stays_away_ends_grading_with_what_to_do(desk, database, monkeypatch):
+    monkeypatch.setattr(databases, "PATIENCE", 1)
+    grade.prepare(desk, "week01")
+    with book_of(desk) as book, database.away(), pytest.raises(DatabaseFailed, match="Nothing is lost") as failed:
+        book.enter("week01", result("ada"))
+    assert PASSWORD not in str(failed.value)
+
+
+def environment(desk: Desk) -> dict[str, str]:
+    return tiny.environment(desk.root) | {databases.VARIABLE: desk.database}
+
+
+def test_killed_at_any_moment_grading_loses_nothing_that_was_finished(desk, database, bwrap):
+    tiny.as_real_course(desk.root)
+    for number in range(9):
+        send(desk, f"student{number}", RIGHT)
+    seed = random.randrange(10**6)
+    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
+    chance = random.Random(seed)
+    for _ in range(KILLS):
+        killed = tiny.kill(desk.root, ["grade", "1", "--jobs", "2"], chance.uniform(1, 9), environment(desk))
+        assert killed == []
+        database.check()
+        if finished := stored(desk):
+            with book_of(desk) as book:
+                assert [s for s in finished if not book.holds("week01", finished[s])] == []
+    before = {s: desk.result(s, "week01").stat().st_mtime_ns for s in finished}
+    wanted = SCORES | {f"student{number}": 4 for number in range(9)}
+    assert scores(grade.grade(desk, "week01", conditions=Conditions(Bubblewrap()))) == wanted
+    assert {s: desk.result(s, "week01").stat().st_mtime_ns for s in before} == before
+    assert len([*(desk.folder / "feedback").rglob("*.html")]) == len(wanted)
