@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import os
 import random
-import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -72,6 +72,10 @@ def stored(desk: Desk) -> dict[str, Result]:
     return grade._stored(desk, "week01", desk.students("week01"))
 
 
+def environment(desk: Desk) -> dict[str, str]:
+    return tiny.environment(desk.root) | {databases.VARIABLE: desk.database}
+
+
 def book_of(desk: Desk) -> gradebook.Book:
     return gradebook.Book(grade._config(desk, "week01"))
 
@@ -81,8 +85,16 @@ def result(student: str, double: float | None = 2) -> Result:
     return Result(student, "digest", tuple(Mark("week01_tiny", *mark) for mark in graded), ())
 
 
-def test_a_class_is_graded_and_nbgraders_own_commands_find_it_through_the_variable(desk, tmp_path):
+def test_a_graded_class_is_there_for_nbgrader_and_comes_back_when_the_gradebook_was_lost(desk, database, tmp_path):
+    """Lost, or replaced by an older one: the results are entered again, and nothing is run again."""
     assert scores(grade.grade(desk, "week01", conditions=PLAIN)) == SCORES
+    executed = {path: path.stat().st_mtime_ns for path in (desk.folder / "autograded").rglob("*.ipynb")}
+    database.clear()
+    assert scores(grade.grade(desk, "week01", conditions=PLAIN)) == SCORES
+    with book_of(desk) as book:
+        book.enter("week01", result("eve"))
+    assert scores(grade.grade(desk, "week01", conditions=PLAIN)) == SCORES
+    assert {path: path.stat().st_mtime_ns for path in executed} == executed
     tiny.as_real_course(desk.root)
     exported = tmp_path / "grades.csv"
     command = [sys.executable, "-m", "nbgrader", "export", "--to", exported]
@@ -121,17 +133,6 @@ def test_a_longer_name_than_nbgraders_tables_have_room_for_is_entered(desk):
     with book_of(desk) as book:
         book.enter("week01", result("x" * 250))
         assert book.score("week01", "x" * 250) == (4, 5, 1)
-
-
-def test_a_lost_or_older_gradebook_gets_its_results_back_without_running_anything(desk, database):
-    grade.grade(desk, "week01", conditions=PLAIN)
-    executed = {path: path.stat().st_mtime_ns for path in (desk.folder / "autograded").rglob("*.ipynb")}
-    database.clear()
-    assert scores(grade.grade(desk, "week01", conditions=PLAIN)) == SCORES
-    with book_of(desk) as book:
-        book.enter("week01", result("eve"))
-    assert scores(grade.grade(desk, "week01", conditions=PLAIN)) == SCORES
-    assert {path: path.stat().st_mtime_ns for path in executed} == executed
 
 
 def test_a_gradebook_whose_making_was_interrupted_is_completed(desk):
@@ -192,16 +193,12 @@ def test_a_database_that_stays_away_ends_grading_with_what_to_do(desk, database,
     assert PASSWORD not in str(failed.value)
 
 
-def environment(desk: Desk) -> dict[str, str]:
-    return tiny.environment(desk.root) | {databases.VARIABLE: desk.database}
-
-
 def test_killed_at_any_moment_grading_loses_nothing_that_was_finished(desk, database, bwrap):
     tiny.as_real_course(desk.root)
     for number in range(9):
         send(desk, f"student{number}", RIGHT)
     seed = random.randrange(10**6)
-    print(f"seed {seed}")  # noqa: T201 - shown when the test fails
+    print(f"seed {seed}")
     chance = random.Random(seed)
     for _ in range(KILLS):
         killed = tiny.kill(desk.root, ["grade", "1", "--jobs", "2"], chance.uniform(1, 9), environment(desk))
@@ -215,3 +212,104 @@ def test_killed_at_any_moment_grading_loses_nothing_that_was_finished(desk, data
     assert scores(grade.grade(desk, "week01", conditions=Conditions(Bubblewrap()))) == wanted
     assert {s: desk.result(s, "week01").stat().st_mtime_ns for s in before} == before
     assert len([*(desk.folder / "feedback").rglob("*.html")]) == len(wanted)
+
+
+FILLS_THE_DISK = """
+test "$(readlink /proc/self/ns/mnt)" != "$OUTSIDE"
+mount --make-rprivate /
+mount -t tmpfs -o size=8m tmpfs .grading
+mkdir .grading/submitted
+cp -r sent/ada .grading/submitted
+$COURSE grade 1
+cp -r sent/bob .grading/submitted
+for left in 0 32 128; do  # kB: too little for the submission, for the database, for the feedback
+    rm -f .grading/filler
+    head -c ${left}k /dev/zero > .grading/left
+    cat /dev/zero > .grading/filler || true
+    rm .grading/left
+    code=0
+    $COURSE grade 1 2> said_$left || code=$?
+    echo "code $code" >> said_$left
+    cp .grading/gradebook.db left_$left.db
+done
+rm .grading/filler
+$COURSE grade 1
+cp .grading/week01.csv .
+"""
+
+
+def test_a_full_disk_ends_grading_with_what_to_do_and_damages_nothing(course, bwrap, needs):
+    apart = ("unshare", "--user", "--map-root-user", "--mount")
+    needs(*apart, "true")
+    release.release((tiny.ENTRY,), course)
+    tiny.as_real_course(course)
+    desk = Desk(course / ".grading", course)
+    for student in ("ada", "bob"):
+        send(desk, student, RIGHT)
+    (desk.folder / "submitted").rename(course / "sent")
+    outside, command = os.readlink("/proc/self/ns/mnt"), f"{sys.executable} -m course"
+    environ = tiny.environment(course) | {"OUTSIDE": outside, "COURSE": command, "COLUMNS": "1000"}
+    script = [*apart, "bash", "-o", "errexit", "-c", FILLS_THE_DISK]
+    done = subprocess.run(script, cwd=course, env=environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for left, full in ((0, "No space left on device"), (32, "its disk is full"), (128, "No space left on device")):
+        said = (course / f"said_{left}").read_text()
+        assert full in said and "free some space" in said and said.endswith("code 2\n") and "Traceback" not in said
+        with contextlib.closing(sqlite3.connect(course / f"left_{left}.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            assert connection.execute("SELECT sum(auto_score) FROM grade").fetchone()[0] >= 4
+    with (course / "week01.csv").open() as file:
+        assert {row["student"]: float(row["score"]) for row in csv.DictReader(file)} == {"ada": 4, "bob": 4}
+
+
+def test_a_server_whose_disk_is_full_is_not_waited_for(server, course):
+    release.release((tiny.ENTRY,), course)
+    desk = Desk(course / ".grading", course, server.database().url)
+    grade.prepare(desk, "week01")
+    raises = "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE SQLSTATE '53100'; END$$"
+    engine = create_engine(desk.gradebook)
+    with engine.begin() as connection:
+        connection.execute(text(raises))
+        connection.execute(text("CREATE TRIGGER t BEFORE INSERT ON grade FOR EACH ROW EXECUTE FUNCTION full_disk()"))
+    engine.dispose()
+    with book_of(desk) as book, pytest.raises(DatabaseFailed, match="its disk is full"):
+        book.enter("week01", result("ada"))
+
+
+UNUSABLE = {
+    f"nonsense://grader:{PASSWORD}@host/gradebook": "a kind of database that is not known",
+    f"grader:{PASSWORD}": "not the URL of a database",
+    f"postgresql://grader:{PASSWORD}@host/gradebook": "not the URL of a database.*%40 for @",
+    "postgresql+pg8000://grader:geheim%40home@host/gradebook": "needs the Python package pg8000",
+    "postgresql+psycopg://grader:geheim%40home@127.0.0.1:1/gradebook": "Connection refused.*Nothing is lost",
+    "postgresql+psycopg://grader@127.0.0.1:1/gradebook?password=geheim": "onnection refused",
+}
+
+
+@pytest.mark.parametrize("url", UNUSABLE, ids=range(len(UNUSABLE)))
+def test_a_url_that_cannot_be_used_is_explained_without_its_password(url, monkeypatch):
+    with pytest.raises(DatabaseFailed, match=UNUSABLE[url]) as failed:
+        gradebook.create(url)
+    monkeypatch.setenv(databases.VARIABLE, url)
+    [finding] = doctor._gradebook()
+    assert (finding.ok, finding.found) == (False, str(failed.value))
+    assert "geheim" not in finding.found and "home" not in finding.found
+
+
+def test_a_wrong_password_ends_the_command_at_once_with_one_message(server, course, bwrap):
+    release.release((tiny.ENTRY,), course)
+    tiny.as_real_course(course)
+    send(Desk(course / ".grading", course), "ada", RIGHT)
+    environ = tiny.environment(course) | {databases.VARIABLE: server.database().url.replace("geheim", "gehoim")}
+    command = [sys.executable, "-m", "course", "grade", "1"]
+    done = subprocess.run(command, cwd=course, env=environ, capture_output=True, text=True, timeout=30)
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+    assert "password authentication failed" in done.stderr and "gehoim" not in done.stdout + done.stderr
+
+
+def test_the_doctor_looks_at_a_database_only_where_one_is_named(server, monkeypatch):
+    monkeypatch.delenv(databases.VARIABLE, raising=False)
+    assert [*doctor._gradebook()] == []
+    monkeypatch.setenv(databases.VARIABLE, server.database().url)
+    [finding] = doctor._gradebook()
+    assert finding.ok and finding.found.startswith("postgresql+psycopg://grader:***@/gradebook")
