@@ -126,7 +126,7 @@ def _overheard() -> Iterator[list[OperationalError]]:
 
 
 def _is_full(error: DBAPIError) -> bool:
-    return {getattr(error.orig, "sqlite_errorname", ""), getattr(error.orig, "sqlstate", "")} & {*FULL} != set()
+    return any(getattr(error.orig, name, "") in FULL for name in ("sqlite_errorname", "sqlstate"))
 
 
 def _message(url: str, error: DBAPIError) -> str:
