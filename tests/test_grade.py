@@ -304,3 +304,21 @@ def test_an_interrupted_grading_leaves_no_kernel_and_goes_on_where_it_was(course
     grades = grade.grade(desk, "week01", conditions=Conditions(Bubblewrap(), timeout=8))
     assert {g.student: g.score for g in grades} == {"ada": 4, "slow": 2}
     assert first.stat().st_mtime_ns == finished
+
+
+def test_feedback_is_about_the_newest_result_also_after_an_interruption(course):
+    """Stopped between a new result and its page, grading writes the page the next time."""
+    release.release((tiny.ENTRY,), course)
+    desk = Desk(course / ".grading", course)
+
+    def stop(student: str) -> None:
+        raise KeyboardInterrupt
+
+    send(desk, "ada", {})
+    grade.grade(desk, "week01", conditions=Conditions(isolation=None))
+    shutil.rmtree(desk.submitted("ada", "week01"))
+    send(desk, "ada", RIGHT)
+    with pytest.raises(KeyboardInterrupt):
+        grade.grade(desk, "week01", conditions=Conditions(isolation=None), done=stop)
+    grade.grade(desk, "week01", conditions=Conditions(isolation=None))
+    assert "not answered" not in (desk.feedback("ada", "week01") / "week01_tiny.html").read_text()

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from alembic.script import ScriptDirectory
@@ -128,6 +129,13 @@ def test_a_result_is_entered_whole_or_not_at_all(desk):
         person.find_student("ada")
 
 
+def test_a_result_of_an_earlier_form_of_the_week_does_not_count_as_stored(desk):
+    grade.prepare(desk, "week01")
+    grade._store(desk, "week01", result("ada"))
+    grade._store(desk, "week01", replace(result("bob"), marks=result("bob").marks[:1]))
+    assert [*stored(desk)] == ["ada"]
+
+
 def test_a_longer_name_than_nbgraders_tables_have_room_for_is_entered(desk):
     grade.prepare(desk, "week01")
     with book_of(desk) as book:
@@ -194,24 +202,31 @@ def test_a_database_that_stays_away_ends_grading_with_what_to_do(desk, database,
 
 
 def test_killed_at_any_moment_grading_loses_nothing_that_was_finished(desk, database, bwrap):
+    """First while it starts, then while results come in and feedback is written."""
     tiny.as_real_course(desk.root)
-    for number in range(9):
-        send(desk, f"student{number}", RIGHT)
+    wanted = SCORES | {f"student{number}": 4 for number in range(9)}
+    for student in wanted.keys() - SCORES.keys():
+        send(desk, student, RIGHT)
     seed = random.randrange(10**6)
-    print(f"seed {seed}")
-    chance = random.Random(seed)
-    for _ in range(KILLS):
-        killed = tiny.kill(desk.root, ["grade", "1", "--jobs", "2"], chance.uniform(1, 9), environment(desk))
-        assert killed == []
+    print(f"seed {seed}")  # shown when the test fails
+    chance, finished = random.Random(seed), {}
+    for kill in range(KILLS):
+        more = (lambda: True) if kill == 0 else partial(has_more_results, desk, len(finished))
+        after = chance.uniform(0.5, 6) if kill == 0 else chance.uniform(0, 2)
+        assert tiny.kill(desk.root, ["grade", "1", "--jobs", "2"], environment(desk), after, more) == []
         database.check()
-        if finished := stored(desk):
+        finished = stored(desk)
+        if finished:
             with book_of(desk) as book:
                 assert [s for s in finished if not book.holds("week01", finished[s])] == []
     before = {s: desk.result(s, "week01").stat().st_mtime_ns for s in finished}
-    wanted = SCORES | {f"student{number}": 4 for number in range(9)}
     assert scores(grade.grade(desk, "week01", conditions=Conditions(Bubblewrap()))) == wanted
-    assert {s: desk.result(s, "week01").stat().st_mtime_ns for s in before} == before
+    assert before and {s: desk.result(s, "week01").stat().st_mtime_ns for s in before} == before
     assert len([*(desk.folder / "feedback").rglob("*.html")]) == len(wanted)
+
+
+def has_more_results(desk: Desk, count: int) -> bool:
+    return len([*(desk.folder / "results").rglob("*.json")]) > count
 
 
 FILLS_THE_DISK = """

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,9 +127,13 @@ def interrupt(root: Path, arguments: list[str], when: Path) -> Interrupted:
     return Interrupted(process.returncode, said, [child.pid for child in alive])
 
 
-def kill(root: Path, arguments: list[str], after: float, environ: dict[str, str]) -> list[int]:
-    """Start a `course` command, kill it and its workers after some seconds, and return what is left of it."""
+def kill(
+    root: Path, arguments: list[str], environ: dict[str, str], after: float, when: Callable[[], bool] = lambda: True
+) -> list[int]:
+    """Start a `course` command, kill it with its workers some seconds after a condition holds; return what is left."""
     process = _start(root, arguments, environ)
+    while not when() and process.poll() is None:
+        time.sleep(0.05)
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(after)
     children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
