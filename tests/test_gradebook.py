@@ -315,7 +315,8 @@ def test_a_wrong_password_ends_the_command_at_once_with_one_message(server, cour
     release.release((tiny.ENTRY,), course)
     tiny.as_real_course(course)
     send(Desk(course / ".grading", course), "ada", RIGHT)
-    environ = tiny.environment(course) | {databases.VARIABLE: server.database().url.replace("geheim", "gehoim")}
+    wrong = server.database().url.replace("geheim", "gehoim")
+    environ = tiny.environment(course) | {databases.VARIABLE: wrong, "COLUMNS": "1000"}
     command = [sys.executable, "-m", "course", "grade", "1"]
     done = subprocess.run(command, cwd=course, env=environ, capture_output=True, text=True, timeout=30)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
