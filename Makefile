@@ -9,7 +9,7 @@ WEEK ?=
 PROFILE ?= cpu
 JOBS ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help instructors install start lab notebooks run grade publish test bench clean
+.PHONY: help instructors install start lab notebooks run grade report formgrader publish test bench clean
 
 help: ## what each verb does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -39,6 +39,13 @@ run: instructors install ## execute solutions, table every checkpoint [WEEK=1] [
 grade: instructors install ## grade what lies in .grading/submitted WEEK=1 [JOBS=2]
 	@test -n "$(WEEK)" || { echo "Say which week: make grade WEEK=1"; exit 1; }
 	@$(COURSE) grade $(WEEK) --jobs $(JOBS)
+
+report: instructors install ## after grading by hand: report, CSV and changed feedback again WEEK=1 [JOBS=2]
+	@test -n "$(WEEK)" || { echo "Say which week: make report WEEK=1"; exit 1; }
+	@$(COURSE) report $(WEEK) --jobs $(JOBS)
+
+formgrader: instructors install ## grade written answers by hand, in the browser
+	@$(COURSE) formgrader
 
 publish: instructors install ## build the student's tree FOLDER=… [WEEK=1, the last week that students get]
 	@test -n "$(FOLDER)" || { echo "Say where to, an empty folder: make publish FOLDER=../student"; exit 1; }

@@ -7,15 +7,15 @@ from pathlib import Path
 root = Path(__file__).resolve().parent
 sys.path.insert(0, str(root))  # the preprocessors below live in `course`
 
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor  # noqa: E402
 from nbgrader.converters import GenerateAssignment  # noqa: E402
 from nbgrader.preprocessors import GetGrades  # noqa: E402
 
 from course import database  # noqa: E402
 from course.desk import GRADING, Desk  # noqa: E402
 from course.execute import UseCourseGrade  # noqa: E402
-from course.feedback import AsSubmitted  # noqa: E402
+from course.feedback import AsSubmitted, Styled  # noqa: E402
 from course.release import Publish  # noqa: E402
+from course.safe_html import Harmless, markdown_to_html  # noqa: E402
 
 c = get_config()
 
@@ -38,7 +38,10 @@ c.ClearSolutions.text_stub = "*Your answer here.*"
 
 c.GenerateAssignment.preprocessors = [*GenerateAssignment.preprocessors.default(), Publish]
 c.Autograde.sanitize_preprocessors = [UseCourseGrade]
-c.GenerateFeedback.preprocessors = [AsSubmitted, GetGrades, CSSHTMLHeaderPreprocessor]
+c.GenerateFeedback.preprocessors = [AsSubmitted, Harmless, GetGrades, Styled]
+# Formgrader has no preprocessors of its own, only its exporter's.
+c.HTMLExporter.preprocessors = [Harmless]
+c.HTMLExporter.filters = {"markdown2html": markdown_to_html}
 
 # For the Validate button. Experiments carry no points.
 c.Execute.skip_cells_with_tag = "experiment"

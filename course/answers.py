@@ -76,6 +76,21 @@ def parse(text: str) -> list[Answer]:
     return found
 
 
+def solutions(entry: Notebook, root: Path = ROOT) -> dict[str, str]:
+    """The solution of every exercise, without markers."""
+    exercises = (cell for cell in nb.read(entry.source(root)).cells if nb.is_exercise(cell))
+    lines = {nb.grade_id(cell): cell.source.splitlines() for cell in exercises}
+    return {name: "\n".join(line for line in text if not nb.MARKER.search(line)) for name, text in lines.items()}
+
+
+def filled(entry: Notebook, codes: dict[str, str], root: Path = ROOT) -> NotebookNode:
+    """The released notebook with answers to some exercises, as a student would send it."""
+    notebook = nb.read(entry.released(root))
+    for cell in notebook.cells:
+        cell.source = codes.get(nb.grade_id(cell), cell.source)
+    return notebook
+
+
 def try_all(
     entries: tuple[Notebook, ...], jobs: int = 1, root: Path = ROOT
 ) -> Iterator[tuple[Notebook, list[Verdict]]]:

@@ -20,12 +20,27 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from course import ROOT, CourseError, answers, check, database, doctor, files, report, sandbox, syllabus, work
+from course import (
+    ROOT,
+    CourseError,
+    answers,
+    check,
+    database,
+    doctor,
+    files,
+    handback,
+    rehearsal,
+    report,
+    sandbox,
+    syllabus,
+    work,
+)
 from course import grade as grading
 from course import publish as publishing
 from course import readme as readme_page
 from course import release as releasing
 from course import run as running
+from course import unpack as unpacking
 from course.desk import GRADING, Desk
 from course.submission import Conditions
 from course.syllabus import Notebook
@@ -34,6 +49,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 out = Console()
 
 Week = Annotated[str | None, typer.Argument(help="1, week01 or a notebook's name; all where left out")]
+Class = Annotated[Path, typer.Option(help="the class: a folder with submitted/STUDENT/weekNN")]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, help="processes at once")]
 Scheduler = Annotated[str | None, typer.Option(help="address of a Dask scheduler to use instead, tcp://host:8786")]
 
@@ -112,9 +128,36 @@ def run(
 
 
 @app.command()
+def collect(
+    archive: Annotated[Path, typer.Argument(help="a zip file from Moodle, Canvas, Blackboard, or a folder a student")],
+    week: Annotated[str | None, typer.Argument(help="the week, such as 1; where left out, the notebooks tell")] = None,
+    folder: Annotated[Path, typer.Option(help="the class: submissions go to submitted/STUDENT/weekNN")] = ROOT
+    / GRADING,
+    update: Annotated[bool, typer.Option("--update", help="take newer work; older is moved to superseded/")] = False,
+) -> None:
+    """Bring a class's submissions out of a learning platform's zip file; code 1 when some could not be taken."""
+    _needs_instructor_tree("collect")
+    assignment = syllabus.load().select(week)[0].assignment if week else unpacking.week_of(archive)
+    with _bar() as bar:
+        task = bar.add_task(f"Collecting {assignment}", total=unpacking.students_in(archive, assignment))
+        options = {"update": update, "done": lambda: bar.advance(task)}
+        got = unpacking.unpack(archive, _desk(folder), assignment, **options)
+    for name, reason in got.refused:
+        out.print(f"[red]✗[/] {escape(name)}: {escape(reason)}", highlight=False)
+    if got.different:
+        out.print(
+            f"[yellow]There already with other work, and left (or --update):[/] {escape(', '.join(got.different))}"
+        )
+    out.print(
+        f"{len(got.new)} new, {len(got.updated)} updated, {len(got.same)} were there, {len(got.refused)} files refused"
+    )
+    raise typer.Exit(int(bool(got.refused or got.different)))
+
+
+@app.command()
 def grade(
     week: Annotated[str, typer.Argument(help="the week, such as 1")],
-    folder: Annotated[Path, typer.Option(help="the class: a folder with submitted/STUDENT/weekNN")] = ROOT / GRADING,
+    folder: Class = ROOT / GRADING,
     jobs: Jobs = 1,
     scheduler: Scheduler = None,
     timeout: Annotated[int, typer.Option(help="seconds that one cell may run")] = 60,
@@ -129,30 +172,55 @@ def grade(
     isolation = None if unsafe else sandbox.Bubblewrap()
     conditions = Conditions(isolation, timeout=timeout, full=full)
     options = {"jobs": jobs, "scheduler": scheduler, "students": tuple(student or ()), "exercise": exercise}
-    desk = Desk(folder.resolve(), database=database.named())
-    _grade(desk, assignment, conditions=conditions, **options)
+    _grade(_desk(folder), assignment, conditions=conditions, **options)
+
+
+@app.command("report")
+def report_(
+    week: Annotated[str, typer.Argument(help="the week, such as 1")],
+    folder: Class = ROOT / GRADING,
+    jobs: Jobs = 1,
+    scheduler: Scheduler = None,
+) -> None:
+    """Write a week's report, CSV and changed feedback again, with the points and comments that a person gave since."""
+    _needs_instructor_tree("report")
+    desk, assignment = _desk(folder), syllabus.load().select(week)[0].assignment
+    with out.status("Writing"):
+        done = handback.report(desk, assignment, jobs=jobs, scheduler=scheduler)
+    _show_written(desk, assignment)
+    out.print(f"Feedback pages that have changed: {len(done.rewritten)} of {len(done.grades)}")
+
+
+@app.command()
+def formgrader() -> None:
+    """Open nbgrader's formgrader, where a person grades written answers; ends with Ctrl-C."""
+    _needs_instructor_tree("formgrader")
+    work.formgrader()
 
 
 @app.command("answers")
 def answers_(week: Week = None, jobs: Jobs = 1) -> None:
-    """Try right, wrong and no answers on the graders; code 1 when one is fooled or rejects a right answer."""
+    """Try right, wrong and no answers on the graders, alone and as a class; code 1 when one gets what it should not."""
     _needs_instructor_tree("answers")
-    entries, problems = _written(week), 0
+    entries, problems = _written(week), []
     released = tuple(entry for entry in entries if entry.released().exists())
+    conditions = Conditions(_isolation_of_own_answers())
     with _bar() as bar:
-        task = bar.add_task("Trying answers", total=len(entries) + len(released))
+        task = bar.add_task("Trying answers", total=2 * len(entries) + len(released))
         for entry, verdicts in answers.try_all(entries, jobs):
             bar.advance(task)
-            problems += sum(bool(v.problem) for v in verdicts)
-            report.show(report.answers_table(entry, verdicts))
+            rehearsed = rehearsal.rehearse(entry, conditions, jobs) if entry in released else []
+            bar.advance(task)
+            report.show(report.answers_table(entry, verdicts, rehearsed))
             out.print(_summary(verdicts))
+            problems += [f"{entry.stem}: {miss}" for miss in report.misses(verdicts, rehearsed)]
         for entry, found in answers.unanswered_all(released, jobs):
             bar.advance(task)
-            problems += len(found)
-            out.print(
-                f"{entry.stem}, unanswered: {escape('; '.join(found)) or 'every exercise is open, and nothing else'}"
-            )
-    raise typer.Exit(int(problems > 0))
+            problems += [f"{entry.stem}, unanswered: {problem}" for problem in found]
+    for problem in problems:
+        out.print(f"[red]✗[/] {escape(problem)}", highlight=False)
+    out.print(f"{len(entries)} notebooks, {len(problems)} problems")
+    raise typer.Exit(int(bool(problems)))
 
 
 @app.command("check")
@@ -199,7 +267,7 @@ def start() -> None:
     release(None)
     executions = _run((first,), profile="cpu", seed=0, jobs=1, scheduler=None)
     desk = _sample_desk(first.assignment)
-    _grade(desk, first.assignment, jobs=2, conditions=Conditions(_isolation_of_samples(), timeout=15))
+    _grade(desk, first.assignment, jobs=2, conditions=Conditions(_isolation_of_own_answers(), timeout=15))
     out.print(
         "\nThe course stands. What to type next:\n"
         "  make lab              take a week yourself, in work/\n"
@@ -211,12 +279,14 @@ def start() -> None:
         raise typer.Exit(1)
 
 
-def _isolation_of_samples() -> sandbox.Bubblewrap | None:
-    """A sandbox where there is one: the course's own samples may do without."""
+def _isolation_of_own_answers() -> sandbox.Bubblewrap | None:
+    """A sandbox where there is one: the course's own answers and sample class may do without."""
     try:
         sandbox.Bubblewrap().check()
     except sandbox.NoSandbox:
-        out.print("[yellow]No sandbox here: the sample class runs without. Yours will need one (course doctor).[/]")
+        out.print(
+            "[yellow]No sandbox here: the course's own answers run without. A class will need one (course doctor).[/]"
+        )
         return None
     return sandbox.Bubblewrap()
 
@@ -274,7 +344,16 @@ def _grade(desk: Desk, assignment: str, *, conditions: Conditions, **options) ->
         with files.room_on_disk(desk.folder):
             grades = grading.grade(desk, assignment, conditions=conditions, done=done, **options)
     report.show(report.grade_table(grades))
-    out.print(f"Grades: {_shown(desk.folder / f'{assignment}.csv')}   Feedback: {_shown(desk.folder / 'feedback')}")
+    _show_written(desk, assignment)
+
+
+def _show_written(desk: Desk, assignment: str) -> None:
+    report, grades, feedback = desk.page(assignment), desk.table(assignment), desk.folder / "feedback"
+    out.print(f"Report: {_shown(report)}   Grades: {_shown(grades)}   Feedback: {_shown(feedback)}", soft_wrap=True)
+
+
+def _desk(folder: Path) -> Desk:
+    return Desk(folder.resolve(), database=database.named())
 
 
 def _sample_desk(assignment: str) -> Desk:

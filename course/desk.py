@@ -20,7 +20,8 @@ class Desk:
     ``submitted/STUDENT/weekNN`` is read and never changed. Everything else is made by grading: ``release`` (the week as
     students got it), ``master`` (the same with hidden tests), ``room`` (the students' course, as a sandbox shows
     it), ``repaired``, ``autograded`` and ``feedback`` (one notebook or page a student), ``results`` (why each score
-    is what it is) and the gradebook, where ``database`` names no other place for it.
+    is what it is), ``weekNN.html`` and ``weekNN.csv`` (the class's report and grades), and the gradebook, where
+    ``database`` names no other place for it.
     """
 
     folder: Path
@@ -46,6 +47,16 @@ class Desk:
 
     def result(self, student: str, assignment: str) -> Path:
         return self.folder / "results" / assignment / f"{student}.json"
+
+    def feedback_digest(self, student: str, assignment: str) -> Path:
+        """What a student's feedback was made from."""
+        return self.result(student, assignment).with_suffix(".feedback")
+
+    def page(self, assignment: str) -> Path:
+        return self.folder / f"{assignment}.html"
+
+    def table(self, assignment: str) -> Path:
+        return self.folder / f"{assignment}.csv"
 
     def room(self, assignment: str) -> Path:
         return self.folder / "room" / assignment

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass, replace
+
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat.v4 import new_output, output_from_msg
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from traitlets import Integer
@@ -16,10 +19,30 @@ from course import notebook as nb
 GRACE = 10  # seconds for a kernel to answer after it was interrupted
 
 
-class ExecuteToTheEnd(Execute):
-    """nbgrader's Execute, for kernels that may die or hang.
+LONGEST_ERROR = 10_000  # characters
 
-    nbgrader gives full points to a graded cell without an error in its outputs, so a test that never ran must get one.
+
+@dataclass(frozen=True)
+class End:
+    """How a test ended.
+
+    Attributes:
+        part: ``"visible"`` or ``"hidden"`` for the part in which something was raised, ``"grader"`` where the grader
+            ended it; empty where the test passed.
+        error: the exception's class, as the kernel names it.
+        message: the exception's text, or the grader's.
+    """
+
+    part: str = ""
+    error: str = ""
+    message: str = ""
+
+
+class ExecuteToTheEnd(Execute):
+    """nbgrader's Execute, for kernels that may die, hang or lie.
+
+    nbgrader gives full points to a graded cell without an error in its outputs, so ``ends`` says of every test whether
+    it ran to its end. The hidden part of a test reaches the kernel only once the visible part has passed.
     """
 
     output_limit = Integer(2**20, help="bytes of output that are kept of one cell")
@@ -27,6 +50,7 @@ class ExecuteToTheEnd(Execute):
 
     def preprocess(self, notebook: NotebookNode, resources: dict, km: AsyncKernelManager) -> tuple[NotebookNode, dict]:
         self.lost = ""  # why the kernel can run nothing more
+        self.ends: dict[str, End] = {}
         try:
             return super().preprocess(notebook, resources, km)
         finally:
@@ -34,45 +58,103 @@ class ExecuteToTheEnd(Execute):
                 self._cleanup_kernel()
 
     def process_message(self, msg: dict, cell: NotebookNode, cell_index: int) -> NotebookNode | None:
-        """Keep output until it is too much; errors, which decide about points, are always kept."""
-        size = _size(msg["content"]) if msg["msg_type"] in ("stream", "display_data", "execute_result") else 0
-        self.kept += size
-        if size and self.kept > self.output_limit:
-            if self.kept - size <= self.output_limit:
-                note = f"\n… more than {self.output_limit} bytes of output: the rest is left out.\n"
-                cell.outputs.append(new_output("stream", name="stdout", text=note))
+        """Keep what a cell shows, until it is too much. Messages that take back or redirect what was shown are ignored.
+
+        With them a cell could hide its error: ``clear_output``, and an output widget's capture.
+        """
+        if msg["msg_type"] == "status":
+            return super().process_message(msg, cell, cell_index)
+        if msg["msg_type"] not in ("stream", "display_data", "execute_result", "error"):
             return None
-        return super().process_message(msg, cell, cell_index)
+        output = output_from_msg(msg)
+        if output.output_type == "error":
+            output.evalue, output.traceback = (
+                output.evalue[:LONGEST_ERROR],
+                [line[:LONGEST_ERROR] for line in output.traceback[-50:]],
+            )
+        else:
+            self.kept += (size := len(json.dumps(output)))
+            if self.kept > self.output_limit:
+                if self.kept - size > self.output_limit:
+                    return None
+                text = f"\n… more than {self.output_limit} bytes of output: the rest is left out.\n"
+                output = new_output("stream", name="stdout", text=text)
+        cell.outputs.append(output)
+        return output
+
+    def on_cell_executed(self, **kwargs) -> None:
+        super().on_cell_executed(**kwargs)
+        self.status = kwargs["execute_reply"]["content"]["status"]
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple[NotebookNode, dict]:
         self.kept = 0
-        if self.lost:
-            if nb.is_run_when_graded(cell):
-                cell.outputs = [_error("NotRun", f"not run, because {self.lost}")]
+        if not nb.is_run_when_graded(cell) and self.skip_cells_with_tag:
             return cell, resources
+        if self._has_nothing_to_guard(cell):
+            return cell, resources
+        if nb.is_test(cell):
+            self.ends[cell.id] = self._run_test(cell, resources, index)
+        else:
+            self._run(cell, resources, index)
+        return cell, resources
+
+    def _has_nothing_to_guard(self, cell: NotebookNode) -> bool:
+        """Whether it is a trap for a test that did not pass anyway."""
+        test = cell.metadata.get("trap_of")
+        return test in self.ends and bool(self.ends[test].part)
+
+    def _run_test(self, cell: NotebookNode, resources: dict, index: int) -> End:
+        source, outputs, end = cell.source, [], End()
+        parts = nb.regions(source)
+        for part, lines in (("visible", parts.visible), ("hidden", parts.hidden)):
+            cell.source = "\n".join(lines)
+            if not cell.source.strip():
+                continue
+            end = self._run(cell, resources, index)
+            outputs += cell.outputs
+            if end.part:
+                end = replace(end, part=part) if end.part == "kernel" else end
+                break
+        cell.source, cell.outputs = source, outputs
+        return end
+
+    def _run(self, cell: NotebookNode, resources: dict, index: int) -> End:
+        """Execute a cell, whatever it does to the kernel."""
+        if self.lost:
+            cell.outputs = [_error("NotRun", f"not run, because {self.lost}")]
+            return _by_grader(cell)
         try:
-            cell, resources = super().preprocess_cell(cell, resources, index)
+            super().preprocess_cell(cell, resources, index)
         except DeadKernelError:
             why = getattr(self.km.provisioner, "fault", "") or "the program ended"
-            self._lose(cell, "KernelDied", f"{why} while this cell ran", f"{why} in an earlier cell")
+            return self._lose(cell, "KernelDied", f"{why} while this cell ran", f"{why} in an earlier cell")
         except CellTimeoutError:
-            self._lose(cell, "CellTimeoutError", self._too_long, "an earlier cell could not be stopped")
-        else:
-            self._after(cell)
-        return cell, resources
+            return self._lose(cell, "CellTimeoutError", self._too_long, "an earlier cell could not be stopped")
+        except Exception as error:  # the student's code can send anything in the kernel's name
+            said = f"{type(error).__name__}: {error}"[:200]
+            return self._lose(
+                cell, "KernelDied", f"the kernel sent what is no message ({said})", "the kernel was stopped"
+            )
+        return self._after(cell)
 
     @property
     def _too_long(self) -> str:
         return f"ran longer than {self.timeout} s and was stopped"
 
-    def _after(self, cell: NotebookNode) -> None:
+    def _after(self, cell: NotebookNode) -> End:
         for output in cell.get("outputs", ()):
             if output.output_type == "stream":
                 output.name = "stdout"  # a warning is no failure, but nbgrader takes standard error for one
-            elif output.output_type == "error" and output.ename == "CellTimeoutError":
-                output.evalue = self._too_long
-                if not self._kernel_answers():
-                    self._lose(cell, "CellTimeoutError", self._too_long, "an earlier cell could not be stopped")
+        errors = [output for output in cell.get("outputs", ()) if output.output_type == "error"]
+        if errors and errors[-1].ename == "CellTimeoutError":
+            errors[-1].evalue = self._too_long
+            if not self._kernel_answers():
+                return self._lose(cell, "CellTimeoutError", self._too_long, "an earlier cell could not be stopped")
+            return _by_grader(cell)
+        if not errors and self.status != "ok":
+            cell.outputs.append(_error("NotRun", "did not run to its end"))
+            return _by_grader(cell)
+        return End("kernel", errors[-1].ename, errors[-1].evalue) if errors else End()
 
     def _kernel_answers(self) -> bool:
         try:
@@ -81,10 +163,11 @@ class ExecuteToTheEnd(Execute):
             return False
         return True
 
-    def _lose(self, cell: NotebookNode, name: str, message: str, reason: str) -> None:
+    def _lose(self, cell: NotebookNode, name: str, message: str, reason: str) -> End:
         self.lost = reason
         cell.outputs = [*cell.get("outputs", ()), _error(name, message)]
         run_sync(self.km.shutdown_kernel)(now=True)
+        return _by_grader(cell)
 
 
 class UseCourseGrade(NbGraderPreprocessor):
@@ -94,8 +177,8 @@ class UseCourseGrade(NbGraderPreprocessor):
         raise NbGraderException("Submissions are run in a sandbox, by: make grade WEEK=… (docs/instructors.md)")
 
 
-def _size(content: dict) -> int:
-    return len(content.get("text", "")) + sum(len(str(value)) for value in content.get("data", {}).values())
+def _by_grader(cell: NotebookNode) -> End:
+    return End("grader", cell.outputs[-1].ename, cell.outputs[-1].evalue)
 
 
 def _error(name: str, message: str) -> NotebookNode:

@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from alembic.migration import MigrationContext
@@ -40,6 +41,14 @@ def config(desk: Desk) -> Config:
     directory.feedback_directory = str(desk.folder / "feedback")
     directory.db_url = desk.gradebook
     return loaded
+
+
+def settings(desk: Desk, assignment: str, student: str = "*") -> Config:
+    """The configuration for a class's week, and for one student or all."""
+    chosen = config(desk)
+    chosen.CourseDirectory.assignment_id, chosen.CourseDirectory.student_id = assignment, student
+    chosen.BaseConverter.force = True
+    return chosen
 
 
 def create(url: str) -> None:
@@ -93,6 +102,21 @@ def convert(converter: type[BaseConverter], settings: Config, error: type[Except
     return database.patiently(settings.CourseDirectory.db_url, attempt)
 
 
+@dataclass(frozen=True)
+class ByHand:
+    """What a person did with one submission, and what is left to do. Cells are named by (notebook, id).
+
+    Attributes:
+        points: given, by cell.
+        comments: written, by cell.
+        waiting: points of each cell that still waits for a person.
+    """
+
+    points: dict[tuple[str, str], float]
+    comments: dict[tuple[str, str], str]
+    waiting: dict[tuple[str, str], float]
+
+
 class Book:
     """nbgrader's gradebook, with one writer. Its time for a class is that of a few statements a student.
 
@@ -125,6 +149,10 @@ class Book:
     def score(self, assignment: str, student: str) -> tuple[float, float, float]:
         """A student's points, the most that there are, and how many of those wait for a person."""
         return self._in_a_transaction(partial(self._score, assignment, student))
+
+    def by_hand(self, assignment: str, student: str) -> ByHand:
+        """What a person gave, wrote, and still has to look at."""
+        return self._in_a_transaction(partial(self._by_hand, assignment, student))
 
     def _in_a_transaction(self, work: Callable[[], Done]) -> Done:
         def attempt() -> Done:
@@ -167,6 +195,16 @@ class Book:
         grades = [grade for notebook in submission.notebooks for grade in notebook.grades]
         waiting = sum(grade.max_score for grade in grades if grade.needs_manual_grade)
         return submission.score, submission.max_score, waiting
+
+    def _by_hand(self, assignment: str, student: str) -> ByHand:
+        notebooks = self._book.find_submission(assignment, student).notebooks
+        grades = {(book.name, grade.name): grade for book in notebooks for grade in book.grades}
+        comments = {(book.name, c.name): c.manual_comment for book in notebooks for c in book.comments}
+        return ByHand(
+            {cell: grade.manual_score for cell, grade in grades.items() if grade.manual_score is not None},
+            {cell: text for cell, text in comments.items() if text},
+            {cell: grade.max_score for cell, grade in grades.items() if grade.needs_manual_grade},
+        )
 
 
 @contextmanager

@@ -86,6 +86,11 @@ class ForkServer:
             text=True,
         )
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it is gone, and with it every room."""
+        return self._process.poll() is not None
+
     def close(self) -> None:
         """End it, and with it every room."""
         with contextlib.suppress(BrokenPipeError):

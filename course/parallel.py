@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import dask
-from distributed import Client, LocalCluster, as_completed, get_worker
+from distributed import Client, KilledWorker, LocalCluster, as_completed, get_worker
 
 from course import CourseError
 from utils.lab import UNATTENDED
@@ -20,6 +20,10 @@ Result = TypeVar("Result")
 
 class NoWorkers(CourseError):
     """A Dask scheduler that was named cannot be used."""
+
+
+class WorkersLost(CourseError):
+    """Worker processes ended again and again at the same items."""
 
 
 PROGRESS = "course-progress"  # the topic on which workers say how far they are
@@ -75,11 +79,25 @@ def fan_out(
         function: runs in a worker process; it and its items must pickle.
         items: in the order in which they are begun.
         watch: called with every event that a worker sends with :func:`tell`.
+
+    Raises:
+        WorkersLost: when everything else has been yielded: some items' workers ended, and so did those that took over.
     """
     client.subscribe_topic(PROGRESS, lambda event: watch(event[1]))
     futures = {client.submit(function, item, pure=False): item for item in items}
+    lost = []
     for future in as_completed(futures):
-        yield futures[future], future.result()
+        try:
+            result = future.result()
+        except KilledWorker:
+            lost.append(futures[future])
+        else:
+            yield futures[future], result
+    if lost:
+        raise WorkersLost(
+            f"Not done: {', '.join(map(str, lost))}. Every worker process that took them ended: was memory short, or "
+            "were they killed? Everything else is done; the same command tries these again."
+        )
 
 
 def prepare_environment(single_thread: bool) -> None:

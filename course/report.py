@@ -11,7 +11,8 @@ from rich.table import Table
 
 from course import ROOT, files
 from course.answers import Verdict
-from course.grade import Grade
+from course.rehearsal import Rehearsed
+from course.results import Grade
 from course.run import Execution, machine
 from course.syllabus import Notebook, Syllabus
 from utils.lab import number
@@ -62,13 +63,27 @@ def grade_table(grades: list[Grade]) -> Table:
     return table
 
 
-def answers_table(entry: Notebook, verdicts: list[Verdict]) -> Table:
-    """Which part of the grader caught each wrong answer."""
-    table = Table("exercise", "answer", "", "caught by", title=entry.stem)
-    for v in verdicts:
-        said = f"[red]{escape(v.problem)}[/]" if v.problem else v.caught_by or "accepted"
-        table.add_row(v.answer.exercise, escape(f"{v.answer.kind}: {v.answer.about}"), _mark(not v.problem), said)
+def answers_table(entry: Notebook, verdicts: list[Verdict], rehearsed: list[Rehearsed]) -> Table:
+    """For each exercise how many wrong answers each part of its grader caught, and how many right ones it accepted."""
+    table = Table("exercise", "wrong", "visible", "hidden", "right", "accepted", "when graded", title=entry.stem)
+    for name in dict.fromkeys(v.answer.exercise for v in verdicts):
+        own = [v for v in verdicts if v.answer.exercise == name]
+        wrong, right = ([v for v in own if v.answer.kind == kind] for kind in ("wrong", "right"))
+        caught = [sum(v.caught_by == part and not v.problem for v in wrong) for part in ("visible", "hidden")]
+        accepted = sum(not v.problem for v in right)
+        graded = [r for r in rehearsed if r.answer.exercise == name]
+        as_proved = f"{sum(not r.problem for r in graded)} of {len(graded)}"
+        table.add_row(name, *map(str, (len(wrong), *caught, len(right), accepted)), as_proved)
     return table
+
+
+def misses(verdicts: list[Verdict], rehearsed: list[Rehearsed]) -> list[str]:
+    """Every answer that did not get what it deserves, by name."""
+    return [
+        f"{x.answer.exercise}, {x.answer.kind}: {x.answer.about}: {x.problem}"
+        for x in (*verdicts, *rehearsed)
+        if x.problem
+    ]
 
 
 def record(executions: list[Execution], path: Path) -> None:

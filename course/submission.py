@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import copy
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -16,18 +17,20 @@ from pathlib import Path
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbformat import NotebookNode
-from nbgrader.utils import compute_checksum, determine_grade
+from nbgrader.utils import compute_checksum, determine_grade, parse_utc
 
-from course import files, parallel
+from course import answers, files, forgery, parallel
 from course import notebook as nb
-from course.collect import collect
+from course.collect import collect, links, plain_files
 from course.desk import Desk
-from course.execute import ExecuteToTheEnd
-from course.feedback import verdict
-from course.kernel import ForkServer, LocalKernel
+from course.execute import End, ExecuteToTheEnd
+from course.feedback import WITHHELD, message
+from course.forgery import ANY, FOOLED, TRAP, Flag
+from course.kernel import ForkServer, LocalKernel, SandboxFailed
 from course.sandbox import Bubblewrap, Limits, Room
 
 EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange needs them to hand back feedback
+MODULE_SUFFIXES = (".py", ".pyc", ".so", ".pth", ".pyd", ".zip", ".egg")
 ALWAYS = ("ipykernel.kernelapp", "ipykernel.ipkernel")
 # Imported by what a notebook imports, but only when it is first used, which takes a second.
 LATER = {"torch": ("torch._dynamo",), "matplotlib": ("matplotlib.pyplot", "matplotlib_inline.backend_inline")}
@@ -72,21 +75,6 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Flag:
-    """Something in a submission that a person should look at.
-
-    Attributes:
-        cell: where it is, by the cell's id; empty where it is not in a cell.
-        what: what it can be used for.
-        evidence: the line that does it, or what was seen.
-    """
-
-    cell: str
-    what: str
-    evidence: str
-
-
-@dataclass(frozen=True)
 class Result:
     """What became of one submission.
 
@@ -122,39 +110,58 @@ def examine(desk: Desk, assignment: str, conditions: Conditions, student: str) -
     for folder in (repaired, desk.autograded(student, assignment)):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    for name in EXCHANGE:
-        if _is_plain_file(sent / name):
-            shutil.copyfile(sent / name, repaired / name)
-    marks, empty, notes, faults = [], [], [], []
+    for path in plain_files(sent):
+        if path.parent == sent and path.name in EXCHANGE:
+            shutil.copyfile(path, repaired / path.name)
+    marks, empty, faults = [], [], []
+    notes, flags = _beside(sent)
     masters = desk.masters(assignment)
     for stem, release in desk.releases(assignment).items():
         found = collect(sent, stem, release)
         _write(found.notebook, repaired / f"{stem}.ipynb")
-        run = _run(desk, assignment, conditions, _with_hidden_tests(found.notebook, masters[stem]), stem)
+        run, ends = _run(desk, assignment, conditions, found.notebook, masters[stem], stem)
         _write(run, desk.autograded(student, assignment) / f"{stem}.ipynb")
-        marks += [_mark(stem, cell) for cell in run.cells if nb.is_graded(cell)]
+        marks += [_mark(stem, cell, ends, masters[stem]) for cell in run.cells if nb.is_graded(cell)]
         empty += [(stem, nb.grade_id(cell)) for cell in run.cells if nb.is_solution(cell) and _is_untouched(cell)]
         notes += found.notes
+        flags += [*found.flags, *forgery.suspects(release, found.notebook), *_fooled(ends)]
         faults += [found.fault] if found.fault else []
-    stamp = repaired / EXCHANGE[0]
-    timestamp = stamp.read_text(encoding="utf-8").strip() if stamp.exists() else ""
-    return Result(student, digest, tuple(marks), tuple(empty), tuple(notes), (), "; ".join(faults), timestamp)
+    flags += [Flag(mark.cell, forgery.READS, mark.message) for mark in marks if mark.message == WITHHELD]
+    when = _timestamp(repaired / EXCHANGE[0])
+    return Result(student, digest, tuple(marks), tuple(empty), tuple(notes), tuple(flags), "; ".join(faults), when)
+
+
+def _beside(sent: Path) -> tuple[list[str], list[Flag]]:
+    """What was sent besides notebooks; nothing of it is there when the notebook runs."""
+    others = [path.name for path in plain_files(sent) if path.suffix != ".ipynb" and path.name not in EXCHANGE]
+    modules = [name for name in others if Path(name).suffix in MODULE_SUFFIXES]
+    notes = [f"also sent, not used: {', '.join(others)}"] if others else []
+    flags = [Flag("", "a module beside the notebook; it is not used", name) for name in modules]
+    flags += [Flag("", "a link to another place; it was not followed", path.name) for path in links(sent)]
+    return notes, flags
+
+
+def _timestamp(stamp: Path) -> str:
+    """The time that nbgrader's exchange wrote down; empty where it did not, or somebody else did."""
+    try:
+        text = stamp.read_text(encoding="utf-8").strip()
+        parse_utc(text)
+    except (FileNotFoundError, ValueError, OverflowError):
+        return ""
+    return text
 
 
 def fingerprint(desk: Desk, assignment: str, conditions: Conditions, student: str) -> str:
     """A digest of the submitted files, of the week, and of how it is run."""
     digest = hashlib.sha256(repr(conditions).encode())
-    sent = sorted(path for path in desk.submitted(student, assignment).rglob("*") if _is_plain_file(path))
-    for path in (*sent, *sorted(desk.master(assignment).glob("*.ipynb"))):
-        digest.update(path.name.encode() + b"\0")
+    sent = desk.submitted(student, assignment)
+    digest.update(repr([path.name for path in links(sent)]).encode())
+    for path in (*plain_files(sent), *sorted(desk.master(assignment).glob("*.ipynb"))):
+        digest.update(os.fsencode(path.name) + b"\0")
         with path.open("rb") as file:
             while block := file.read(2**20):
                 digest.update(block)
     return digest.hexdigest()
-
-
-def _is_plain_file(path: Path) -> bool:
-    return path.is_file() and not path.is_symlink()
 
 
 def _with_hidden_tests(repaired: NotebookNode, master: NotebookNode) -> NotebookNode:
@@ -168,16 +175,35 @@ def _with_hidden_tests(repaired: NotebookNode, master: NotebookNode) -> Notebook
     return complete
 
 
-def _run(desk: Desk, assignment: str, conditions: Conditions, notebook: NotebookNode, stem: str) -> NotebookNode:
-    """Execute what is graded; a submission that did nothing needs no kernel."""
+def _run(
+    desk: Desk, assignment: str, conditions: Conditions, repaired: NotebookNode, master: NotebookNode, stem: str
+) -> tuple[NotebookNode, dict[str, End]]:
+    """Execute what is graded, and then each test that passed once more, on a wrong answer."""
+    complete = _with_hidden_tests(repaired, master)
+    traps = forgery.traps(master, _wrong_answers(desk, stem))
+    complete.cells += traps
     run = ExecuteToTheEnd(
         timeout=conditions.timeout,
         output_limit=conditions.limits.output,
         skip_cells_with_tag="" if conditions.full else nb.EXPERIMENT,
     )
-    with _kernel(desk, assignment, conditions, stem) as (manager, folder):
-        executed, _ = run.preprocess(notebook, {"metadata": {"path": str(folder)}}, manager)
-    return executed
+    for again in (True, False):  # a sandbox that fails once is not the student's fault
+        try:
+            with _kernel(desk, assignment, conditions, stem) as (manager, folder):
+                executed, _ = run.preprocess(copy.deepcopy(complete), {"metadata": {"path": str(folder)}}, manager)
+            break
+        except SandboxFailed:
+            if not again:
+                raise
+    executed.cells = executed.cells[: -len(traps)]
+    return executed, run.ends
+
+
+def _wrong_answers(desk: Desk, stem: str) -> dict[str, str]:
+    """The first wrong answer to each exercise; none where a week has no tests/answers."""
+    path = desk.root / "tests" / "answers" / f"{stem}.py"
+    given = answers.parse(path.read_text(encoding="utf-8")) if path.exists() else []
+    return {answer.exercise: answer.code for answer in reversed(given) if answer.kind == "wrong"}
 
 
 @contextmanager
@@ -195,9 +221,14 @@ def _kernel(
                 shutil.copyfile(path, Path(folder, name))
             yield LocalKernel(kernel_name="python3"), Path(folder)
         return
-    server = _fork_server(desk, assignment, conditions.isolation, conditions.limits)
+    of_week = (desk, assignment, conditions.isolation, conditions.limits)
+    if (server := _fork_server(*of_week)).has_ended:
+        _fork_server.cache_clear()
+        server = _fork_server(*of_week)
     with server.kernel(Room(course, place, given)) as manager:
         yield manager, course
+    if server.has_ended:
+        raise SandboxFailed("the process that opens sandboxes ended while a submission ran")
 
 
 @lru_cache(maxsize=1)  # a worker grades one week at a time
@@ -225,10 +256,29 @@ def imports(notebook: NotebookNode) -> set[str]:
     return found | {name for root in roots for name in LATER.get(root, ())}
 
 
-def _mark(stem: str, cell: NotebookNode) -> Mark:
-    score, points = determine_grade(cell)
-    message = verdict(cell)[1] if nb.is_test(cell) else ""
-    return Mark(stem, nb.grade_id(cell), points, score, message)
+def _mark(stem: str, cell: NotebookNode, ends: dict[str, End], master: NotebookNode) -> Mark:
+    name = nb.grade_id(cell)
+    if not nb.is_test(cell):
+        score, points = determine_grade(cell)
+        return Mark(stem, name, points, score)
+    end, points = ends[cell.id], float(cell.metadata.nbgrader.points)
+    if not end.part and _is_fooled(cell.id, ends):
+        return Mark(stem, name, points, 0, FOOLED)
+    return Mark(stem, name, points, 0 if end.part else points, message(end, cell.source, master))
+
+
+def _is_fooled(test: str, ends: dict[str, End]) -> bool:
+    passed = {name for name, end in ends.items() if not end.part}
+    return f"{TRAP}{ANY}" in passed or f"{TRAP}{test}" in passed
+
+
+def _fooled(ends: dict[str, End]) -> Iterator[Flag]:
+    """Tests that passed where they must not, and traps that the notebook's code got out of the way."""
+    for name, end in ends.items():
+        if name.startswith(TRAP) and not end.part:
+            yield Flag(name.removeprefix(TRAP), FOOLED, "it passed with the first wrong answer of tests/answers")
+        elif name.startswith(TRAP) and end.error == "KernelDied":
+            yield Flag(name.removeprefix(TRAP), forgery.KERNEL, f"{end.message}, a wrong answer of ours")
 
 
 def _is_untouched(cell: NotebookNode) -> bool:

@@ -1,4 +1,4 @@
-"""The student's folder work/: a released notebook is copied there once, and nothing of ours ever overwrites it."""
+"""The student's folder work/, where a notebook is copied once and never overwritten; JupyterLab on it and on all."""
 
 from __future__ import annotations
 
@@ -61,11 +61,19 @@ def copy_once(source: Path, target: Path) -> bool:
 
 def lab(notebook: Path | None, root: Path = ROOT) -> None:
     """Become JupyterLab on work/, with nbgrader's buttons; at a notebook, where one is given."""
+    first = [] if notebook is None else [f"--LabApp.default_url=/lab/tree/{notebook.relative_to(root / 'work')}"]
+    _become_jupyterlab(root, root / "work", first)
+
+
+def formgrader(root: Path = ROOT) -> None:
+    """Become JupyterLab on the whole course, for this machine only, at formgrader's list of written answers."""
+    _become_jupyterlab(root, root, ["--ServerApp.ip=127.0.0.1", "--LabApp.default_url=/formgrader/gradebook"])
+
+
+def _become_jupyterlab(root: Path, shown: Path, options: list[str]) -> None:
     os.chdir(root)  # nbgrader reads nbgrader_config.py from the folder in which the server starts
-    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root / 'work'}"]
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={shown}", *options]
     if os.geteuid() == 0:  # in a container; elsewhere nobody should work as root
         command.append("--allow-root")
-    if notebook is not None:
-        command.append(f"--LabApp.default_url=/lab/tree/{notebook.relative_to(root / 'work')}")
     environment = os.environ | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
     os.execve(sys.executable, command, environment)

@@ -98,7 +98,7 @@ def bench_grade(count: int = 6) -> Row:
             week.mkdir(parents=True)
             nbformat.write(sample_class.answered(), week / f"{FIRST.stem}.ipynb")
         ours = seconds(lambda: grade.grade(desk, FIRST.assignment))
-        config = grade._config(desk, FIRST.assignment)
+        config = gradebook.settings(desk, FIRST.assignment)
         config.Autograde.sanitize_preprocessors = Autograde.sanitize_preprocessors.default()
         stock = seconds(lambda: gradebook.convert(Autograde, config, RuntimeError))
     return Row(f"grading {count} submissions, one at a time, with feedback", ours, "nbgrader autograde alone", stock)

@@ -6,7 +6,9 @@ import json
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nbformat.v4 import new_code_cell, new_output
 
 from course import collect, release
 from course import notebook as nb
@@ -124,7 +126,7 @@ def test_a_byte_order_mark_and_windows_line_ends_do_no_harm(tmp_path, released, 
         ("[]", "not a notebook"),
         ('{"cells": [1]}', "not a notebook"),
         ('{"worksheets": []}', "not a notebook"),
-        (b"\xff\xfe{}", "not UTF-8"),
+        (b"\xff\xfe{}", "not valid JSON"),
         ("[" * 100_000, "not valid JSON"),
     ],
 )
@@ -141,3 +143,114 @@ def test_an_empty_folder_and_two_candidates_are_named(tmp_path, released):
     for name in ("a.ipynb", "b.ipynb"):
         (empty / name).write_text("{}")
     assert "a.ipynb, b.ipynb" in collect.collect(empty, "week01_tiny", released).fault
+
+
+@pytest.mark.parametrize("minor", range(6))
+def test_every_minor_version_of_the_format_is_read(tmp_path, released, answered, minor):
+    for cell in answered.cells:
+        if minor < 5:
+            del cell["id"]
+    repaired = collected(tmp_path, released, answered | {"nbformat_minor": minor})
+    assert (cell_of(repaired.notebook, "double").source, repaired.notes) == (ANSWER, [])
+
+
+def test_another_kernelspec_and_an_editors_metadata_do_no_harm(tmp_path, released, answered):
+    answered.metadata = {"kernelspec": {"name": "julia"}, "colab": {"provenance": []}, "vscode": {}}
+    for cell in answered.cells:
+        cell.metadata |= {"id": "x", "colab": {}, "vscode": {"languageId": "r"}}
+    repaired = collected(tmp_path, released, answered)
+    assert (repaired.notebook.metadata, repaired.notes) == (released.metadata, [])
+    assert cell_of(repaired.notebook, "double").metadata == cell_of(released, "double").metadata
+
+
+def test_a_retyped_answer_is_code_again_and_a_renamed_one_is_recognised(tmp_path, released, answered):
+    cell_of(answered, "double").cell_type = "markdown"
+    renamed = cell_of(answered, "quadruple")
+    renamed.metadata.nbgrader["grade_id"], renamed.id = "mine", "mine"
+    renamed.source = "def quadruple(x):\n    return 4 * x"
+    repaired = collected(tmp_path, released, answered)
+    assert (cell_of(repaired.notebook, "double").cell_type, cell_of(repaired.notebook, "double").source) == (
+        "code",
+        ANSWER,
+    )
+    assert cell_of(repaired.notebook, "quadruple").source == renamed.source
+
+
+def test_changed_points_are_the_releases_and_are_flagged(tmp_path, released, answered):
+    cell_of(answered, "test_double").metadata.nbgrader |= {"points": 100, "grade": False}
+    repaired = collected(tmp_path, released, answered)
+    assert cell_of(repaired.notebook, "test_double").metadata.nbgrader.points == 2
+    assert [flag.evidence for flag in repaired.flags] == ["points: 100, not 2", "grade: False, not True"]
+
+
+def test_a_byte_that_is_no_text_costs_a_character_and_not_the_notebook(tmp_path, released, answered):
+    cell_of(answered, "double").source += "\n# café"
+    content = json.dumps(answered, ensure_ascii=False).encode("latin-1", errors="replace")
+    repaired = collected(tmp_path, released, content)
+    assert cell_of(repaired.notebook, "double").source.startswith(ANSWER)
+    assert any("is not UTF-8 text" in note for note in repaired.notes)
+
+
+def test_half_a_character_can_be_written_to_a_file(tmp_path, released, answered):
+    cell_of(answered, "double").source += "\n# \ud83d"
+    repaired = collected(tmp_path, released, json.dumps(answered))
+    nbformat.writes(repaired.notebook).encode()
+
+
+def test_fifty_megabytes_of_output_are_left_out_and_the_answer_counts(tmp_path, released, answered):
+    cell_of(answered, "double").outputs = [new_output("stream", name="stdout", text="x" * 50_000_000)]
+    repaired = collected(tmp_path, released, answered)
+    assert cell_of(repaired.notebook, "double").source == ANSWER
+    assert "47 MB of output, left out" in cell_of(repaired.notebook, "double").outputs[0].text
+
+
+def test_a_file_and_a_cell_that_are_too_large_are_left_out_with_the_reason(tmp_path, released, answered, monkeypatch):
+    cell_of(answered, "quadruple").source = "#" * 2_000_000
+    repaired = collected(tmp_path, released, answered)
+    assert cell_of(repaired.notebook, "double").source == ANSWER
+    assert "2,000,000 characters, left out" in repaired.notes[0]
+    monkeypatch.setattr(collect, "LARGEST", 1000)
+    assert "the most is" in collect.collect(tmp_path / "sent", "week01_tiny", released).fault
+
+
+def test_links_in_a_submission_are_not_followed(tmp_path, released, answered):
+    (tmp_path / "secret.ipynb").write_text(json.dumps(answered))
+    folder, linked = tmp_path / "sent", tmp_path / "linked"
+    folder.mkdir()
+    (folder / "week01_tiny.ipynb").symlink_to(tmp_path / "secret.ipynb")
+    (folder / "more").symlink_to(tmp_path)
+    linked.symlink_to(folder)
+    assert "no .ipynb file" in collect.collect(folder, "week01_tiny", released).fault
+    assert {path.name for path in collect.links(folder)} == {"week01_tiny.ipynb", "more"}
+    assert "no .ipynb file" in collect.collect(linked, "week01_tiny", released).fault
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["code", "test_double"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_stands_in_a_notebook_it_can_be_graded(tmp_path_factory, released, data):
+    """Anything in place of any part of a notebook: the result is a valid notebook with the release's tests."""
+    notebook = json.loads(json.dumps(released))
+    for _ in range(data.draw(st.integers(1, 4))):
+        part = data.draw(st.sampled_from(list(containers(notebook))))
+        key = data.draw(st.sampled_from(sorted(part) if isinstance(part, dict) else range(len(part))))
+        part[key] = data.draw(JSON)
+    repaired = collected(tmp_path_factory.mktemp("fuzz"), released, json.dumps(notebook))
+    nbformat.validate(repaired.notebook)
+    nbformat.writes(repaired.notebook).encode()
+    tests = [cell for cell in repaired.notebook.cells if nb.is_test(cell)]
+    assert [(cell.id, cell.source) for cell in tests] == [(c.id, c.source) for c in released.cells if nb.is_test(c)]
+
+
+def containers(part):
+    """Every list and every object of a JSON value that holds something."""
+    if isinstance(part, dict | list) and part:
+        yield part
+        for inner in part.values() if isinstance(part, dict) else part:
+            yield from containers(inner)

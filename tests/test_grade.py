@@ -8,6 +8,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from multiprocessing import resource_tracker
 from pathlib import Path
@@ -16,7 +17,7 @@ import nbformat
 import psutil
 import pytest
 
-from course import ROOT, grade, release
+from course import ROOT, grade, release, submission
 from course import notebook as nb
 from course.desk import Desk
 from course.sandbox import MB, Bubblewrap, Limits, NoSandbox
@@ -322,3 +323,38 @@ def test_feedback_is_about_the_newest_result_also_after_an_interruption(course):
         grade.grade(desk, "week01", conditions=Conditions(isolation=None), done=stop)
     grade.grade(desk, "week01", conditions=Conditions(isolation=None))
     assert "not answered" not in (desk.feedback("ada", "week01") / "week01_tiny.html").read_text()
+
+
+def test_what_a_killed_worker_was_doing_is_done_again(course, bwrap):
+    """One of two workers is killed in the middle of a submission, with the process that forks its kernels."""
+    release.release((tiny.ENTRY,), course)
+    tiny.as_real_course(course)
+    desk = Desk(course / ".grading", course)
+    for student in "abcdef":
+        send(desk, student, RIGHT | {"double": "import time\ndef double(x):\n    time.sleep(0.2)\n    return 2 * x"})
+    command = [sys.executable, "-m", "course", "grade", "1", "--jobs", "2"]
+    grading = subprocess.Popen(command, cwd=course, env=tiny.environment(course), stdout=subprocess.PIPE, text=True)
+    while not desk.result("a", "week01").exists():
+        assert grading.poll() is None
+        time.sleep(0.05)
+    started = psutil.Process(grading.pid).children(recursive=True)
+    servers = [p for p in started if any(word.endswith("forkserver.py") for word in p.cmdline())]
+    servers[0].parent().kill()
+    said, _ = grading.communicate(timeout=120)
+    with (desk.folder / "week01.csv").open() as file:
+        scores = {row["student"]: float(row["score"]) for row in csv.DictReader(file)}
+    assert (grading.returncode, scores) == (0, dict.fromkeys("abcdef", 4.0)), said
+    _, alive = psutil.wait_procs(started, timeout=10)
+    assert alive == []
+
+
+def test_a_sandbox_that_fails_in_the_middle_is_not_the_students_fault(course, bwrap):
+    release.release((tiny.ENTRY,), course)
+    desk = Desk(course / ".grading", course)
+    send(desk, "slow", RIGHT | {"double": "import time\ndef double(x):\n    time.sleep(1)\n    return 2 * x"})
+    grade.prepare(desk, "week01")
+    server = submission._fork_server(desk, "week01", QUICK.isolation, QUICK.limits)
+    threading.Timer(2, server.close).start()
+    got = submission.examine(desk, "week01", QUICK, "slow")
+    assert server.has_ended
+    assert [mark.score for mark in got.marks] == [2, 2, 0]

@@ -22,7 +22,7 @@ from nbgrader.dbutil import ALEMBIC_DIR
 from sqlalchemy import create_engine, text
 
 from course import database as databases
-from course import doctor, grade, gradebook, release
+from course import doctor, grade, gradebook, handback, release, results
 from course.database import DatabaseFailed
 from course.desk import Desk
 from course.sandbox import Bubblewrap
@@ -65,12 +65,12 @@ def desk(course, database) -> Desk:
     return desk
 
 
-def scores(grades: list[grade.Grade]) -> dict[str, float]:
+def scores(grades: list[results.Grade]) -> dict[str, float]:
     return {g.student: g.score for g in grades}
 
 
 def stored(desk: Desk) -> dict[str, Result]:
-    return grade._stored(desk, "week01", desk.students("week01"))
+    return results.stored(desk, "week01", desk.students("week01"))
 
 
 def environment(desk: Desk) -> dict[str, str]:
@@ -78,7 +78,7 @@ def environment(desk: Desk) -> dict[str, str]:
 
 
 def book_of(desk: Desk) -> gradebook.Book:
-    return gradebook.Book(grade._config(desk, "week01"))
+    return gradebook.Book(gradebook.settings(desk, "week01"))
 
 
 def result(student: str, double: float | None = 2) -> Result:
@@ -91,6 +91,8 @@ def test_a_graded_class_is_there_for_nbgrader_and_comes_back_when_the_gradebook_
     assert scores(grade.grade(desk, "week01", conditions=PLAIN)) == SCORES
     executed = {path: path.stat().st_mtime_ns for path in (desk.folder / "autograded").rglob("*.ipynb")}
     database.clear()
+    with pytest.raises(handback.HandbackFailed, match="lacks 3 of 3 grades of week01"):
+        handback.report(desk, "week01")
     assert scores(grade.grade(desk, "week01", conditions=PLAIN)) == SCORES
     with book_of(desk) as book:
         book.enter("week01", result("eve"))
@@ -131,9 +133,9 @@ def test_a_result_is_entered_whole_or_not_at_all(desk):
 
 def test_a_result_of_an_earlier_form_of_the_week_does_not_count_as_stored(desk):
     grade.prepare(desk, "week01")
-    grade._store(desk, "week01", result("ada"))
-    grade._store(desk, "week01", replace(result("bob"), marks=result("bob").marks[:1]))
-    assert [*stored(desk)] == ["ada"]
+    results.store(desk, "week01", result("ada"))
+    results.store(desk, "week01", replace(result("bob"), marks=result("bob").marks[:1]))
+    assert [*grade._of_this_week(desk, "week01", stored(desk))] == ["ada"]
 
 
 def test_a_longer_name_than_nbgraders_tables_have_room_for_is_entered(desk):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from course import answers, check, release, run
+from course import answers, check, rehearsal, release, run
 from course import notebook as nb
+from course.submission import SANDBOXED
 from tests import sample_class
 
 
@@ -73,6 +74,11 @@ def test_graders_reject_wrong_answers_and_accept_right_ones(entry, tried):
         f"{v.answer.exercise}, {v.answer.kind}: {v.answer.about}: {v.problem}" for v in tried(entry) if v.problem
     ]
     assert problems == []
+
+
+def test_a_class_of_the_answers_is_graded_as_it_deserves(entry, bwrap):
+    rehearsed = rehearsal.rehearse(entry, SANDBOXED, jobs=2)
+    assert [(r.answer, r.problem) for r in rehearsed if r.problem] == []
 
 
 def test_each_exercise_has_a_wrong_answer_that_only_the_hidden_part_catches(entry, tried):

@@ -59,16 +59,10 @@ def answered(instead: dict[str, str | None] | None = None) -> NotebookNode:
     Args:
         instead: other code for some exercises; None leaves an exercise open.
     """
-    instead = instead or {}
-    notebook, source = nb.read(ENTRY.released()), nb.read(ENTRY.source())
-    solved = {nb.grade_id(cell): cell.source for cell in source.cells if nb.is_exercise(cell)}
-    for cell in notebook.cells:
-        name = nb.grade_id(cell)
-        if nb.is_written_answer(cell):
-            cell.source = WRITTEN
-        elif nb.is_exercise(cell) and instead.get(name, "") is not None:
-            lines = (line for line in solved[name].splitlines() if not nb.MARKER.search(line))
-            cell.source = instead.get(name) or "\n".join(lines)
+    codes = {name: code for name, code in (answers.solutions(ENTRY) | (instead or {})).items() if code is not None}
+    notebook = answers.filled(ENTRY, codes)
+    for cell in filter(nb.is_written_answer, notebook.cells):
+        cell.source = WRITTEN
     return notebook
 
 
