@@ -10,6 +10,8 @@ sys.path.insert(0, str(root))  # the preprocessors below live in `course`
 from nbgrader.converters import GenerateAssignment  # noqa: E402
 from nbgrader.preprocessors import GetGrades  # noqa: E402
 
+from course import database  # noqa: E402
+from course.desk import GRADING, Desk  # noqa: E402
 from course.execute import UseCourseGrade  # noqa: E402
 from course.feedback import AsSubmitted, Styled  # noqa: E402
 from course.release import Publish  # noqa: E402
@@ -24,7 +26,7 @@ c.CourseDirectory.release_directory = "notebooks"
 c.CourseDirectory.submitted_directory = ".grading/submitted"  # never changed: `course grade` works on repaired copies
 c.CourseDirectory.autograded_directory = ".grading/autograded"
 c.CourseDirectory.feedback_directory = ".grading/feedback"
-c.CourseDirectory.db_url = f"sqlite:///{root}/.grading/gradebook.db"
+c.CourseDirectory.db_url = Desk(root / GRADING, root, database.named()).gradebook
 
 if (root / "solutions").is_dir():
     (root / ".grading").mkdir(exist_ok=True)  # nbgrader does not make the gradebook's folder

@@ -20,15 +20,28 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from course import ROOT, CourseError, answers, check, doctor, handback, rehearsal, report, sandbox, syllabus, work
+from course import (
+    ROOT,
+    CourseError,
+    answers,
+    check,
+    database,
+    doctor,
+    files,
+    handback,
+    rehearsal,
+    report,
+    sandbox,
+    syllabus,
+    work,
+)
 from course import grade as grading
 from course import publish as publishing
 from course import readme as readme_page
 from course import release as releasing
 from course import run as running
 from course import unpack as unpacking
-from course.desk import Desk
-from course.gradebook import GRADING
+from course.desk import GRADING, Desk
 from course.submission import Conditions
 from course.syllabus import Notebook
 
@@ -128,7 +141,7 @@ def collect(
     with _bar() as bar:
         task = bar.add_task(f"Collecting {assignment}", total=unpacking.students_in(archive, assignment))
         options = {"update": update, "done": lambda: bar.advance(task)}
-        got = unpacking.unpack(archive, Desk(folder.resolve()), assignment, **options)
+        got = unpacking.unpack(archive, _desk(folder), assignment, **options)
     for name, reason in got.refused:
         out.print(f"[red]✗[/] {escape(name)}: {escape(reason)}", highlight=False)
     if got.different:
@@ -159,7 +172,7 @@ def grade(
     isolation = None if unsafe else sandbox.Bubblewrap()
     conditions = Conditions(isolation, timeout=timeout, full=full)
     options = {"jobs": jobs, "scheduler": scheduler, "students": tuple(student or ()), "exercise": exercise}
-    _grade(Desk(folder.resolve()), assignment, conditions=conditions, **options)
+    _grade(_desk(folder), assignment, conditions=conditions, **options)
 
 
 @app.command("report")
@@ -171,7 +184,7 @@ def report_(
 ) -> None:
     """Write a week's report, CSV and changed feedback again, with the points and comments that a person gave since."""
     _needs_instructor_tree("report")
-    desk, assignment = Desk(folder.resolve()), syllabus.load().select(week)[0].assignment
+    desk, assignment = _desk(folder), syllabus.load().select(week)[0].assignment
     with out.status("Writing"):
         done = handback.report(desk, assignment, jobs=jobs, scheduler=scheduler)
     _show_written(desk, assignment)
@@ -229,8 +242,8 @@ def publish(
 ) -> None:
     """Build the student's tree: no solutions, no tests, no instructors' pages."""
     _needs_instructor_tree("publish")
-    files = publishing.publish(folder.resolve(), last_week)
-    out.print(f"[green]✓[/] {len(files)} files in {folder}")
+    published = publishing.publish(folder.resolve(), last_week)
+    out.print(f"[green]✓[/] {len(published)} files in {folder}")
 
 
 @app.command("doctor")
@@ -328,7 +341,8 @@ def _grade(desk: Desk, assignment: str, *, conditions: Conditions, **options) ->
             bar.advance(task)
             bar.update(task, rate=f"{60 * (bar.tasks[0].speed or 0):.0f} a minute")
 
-        grades = grading.grade(desk, assignment, conditions=conditions, done=done, **options)
+        with files.room_on_disk(desk.folder):
+            grades = grading.grade(desk, assignment, conditions=conditions, done=done, **options)
     report.show(report.grade_table(grades))
     _show_written(desk, assignment)
 
@@ -336,6 +350,10 @@ def _grade(desk: Desk, assignment: str, *, conditions: Conditions, **options) ->
 def _show_written(desk: Desk, assignment: str) -> None:
     report, grades, feedback = desk.page(assignment), desk.table(assignment), desk.folder / "feedback"
     out.print(f"Report: {_shown(report)}   Grades: {_shown(grades)}   Feedback: {_shown(feedback)}", soft_wrap=True)
+
+
+def _desk(folder: Path) -> Desk:
+    return Desk(folder.resolve(), database=database.named())
 
 
 def _sample_desk(assignment: str) -> Desk:

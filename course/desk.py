@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbformat import NotebookNode
 
 from course import ROOT
 from course import notebook as nb
+
+GRADING = ".grading"  # where a class is graded unless another folder is named
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,18 @@ class Desk:
     ``submitted/STUDENT/weekNN`` is read and never changed. Everything else is made by grading: ``release`` (the week as
     students got it), ``master`` (the same with hidden tests), ``room`` (the students' course, as a sandbox shows
     it), ``repaired``, ``autograded`` and ``feedback`` (one notebook or page a student), ``results`` (why each score
-    is what it is), the gradebook, and ``weekNN.html`` and ``weekNN.csv`` (the class's report and grades).
+    is what it is), ``weekNN.html`` and ``weekNN.csv`` (the class's report and grades), and the gradebook, where
+    ``database`` names no other place for it.
     """
 
     folder: Path
     root: Path = ROOT
+    database: str = field(default="", repr=False)  # a URL, which can hold a password
+
+    @property
+    def gradebook(self) -> str:
+        """The URL of the gradebook's database."""
+        return self.database or f"sqlite:///{self.folder}/gradebook.db"
 
     def submitted(self, student: str, assignment: str) -> Path:
         return self.folder / "submitted" / student / assignment

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
-from course import ROOT
+from course import ROOT, database
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def examine(root: Path = ROOT) -> list[Finding]:
         _writable(root / "work", "your work"),
         _writable(root / "data" / "cache", "data sets"),
         _disk(root),
+        *_gradebook(),
         _gpu(),
     ]
 
@@ -102,6 +103,16 @@ def _writable(folder: Path, what: str) -> Finding:
 def _disk(root: Path) -> Finding:
     free = shutil.disk_usage(root).free / 1e9
     return Finding("free disk", free > 2, f"{free:.0f} GB", "free 2 GB: executed notebooks and data need room")
+
+
+def _gradebook() -> Iterator[Finding]:
+    if url := database.named():
+        try:
+            database.check(url)
+        except database.DatabaseFailed as error:
+            yield Finding("gradebook", False, str(error), "docs/instructors.md")
+        else:
+            yield Finding("gradebook", True, database.shown(url))
 
 
 def _gpu() -> Finding:

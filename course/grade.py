@@ -50,6 +50,7 @@ def grade(
         GradingFailed: there is nothing to grade, the week has no solution notebook, or a submission could not be run
             through no fault of its own.
         NoSandbox: submissions cannot be locked up on this machine.
+        DatabaseFailed: the gradebook cannot be used.
     """
     everybody = desk.students(assignment)
     for missing in sorted({*students} - {*everybody}) or ([] if everybody else ["STUDENT"]):
@@ -58,13 +59,13 @@ def grade(
         conditions.isolation.check()
     prepare(desk, assignment)
     test = _test_of(desk, assignment, exercise) if exercise else ""
-    before = results.stored(desk, assignment, everybody)
+    before = _of_this_week(desk, assignment, results.stored(desk, assignment, everybody))
     left = list(students) or (everybody if exercise else _unfinished(desk, assignment, conditions, before))
-    for student in everybody:
-        if student not in left:
-            done(student)
     jobs = min(jobs, max(1, len(left)))
     with gradebook.Book(gradebook.settings(desk, assignment)) as book, parallel.workers(jobs, scheduler) as crew:
+        for student in sorted({*everybody} - {*left}):
+            _keep(book, assignment, before.get(student))
+            done(student)
         examine = partial(submission.examine, desk, assignment, conditions)
         for student, result in parallel.fan_out(crew, examine, left):
             merged = _merge(before.get(student), result, test)
@@ -80,6 +81,7 @@ def prepare(desk: Desk, assignment: str) -> None:
     if not any(source.glob("*.ipynb")):
         raise GradingFailed(f"no solution notebook in solutions/{assignment}: grading needs the instructor's tree")
     desk.folder.mkdir(parents=True, exist_ok=True)
+    gradebook.create(desk.gradebook)
     config = gradebook.settings(desk, assignment)
     config.CourseDirectory.student_id = "."
     config.CourseDirectory.release_directory = str(desk.folder / "release")
@@ -106,10 +108,23 @@ def _test_of(desk: Desk, assignment: str, exercise: str) -> str:
     return tests[exercise]
 
 
+def _of_this_week(desk: Desk, assignment: str, before: dict[str, Result]) -> dict[str, Result]:
+    """The results that mark the cells that the week has now."""
+    books = desk.releases(assignment).items()
+    cells = {(stem, nb.grade_id(cell)) for stem, book in books for cell in book.cells if nb.is_graded(cell)}
+    return {student: r for student, r in before.items() if {(m.notebook, m.cell) for m in r.marks} == cells}
+
+
 def _unfinished(desk: Desk, assignment: str, conditions: Conditions, before: dict[str, Result]) -> list[str]:
     """Who has no result, or one of another submission, another week or other conditions."""
     digest = partial(submission.fingerprint, desk, assignment, conditions)
     return [s for s in desk.students(assignment) if s not in before or before[s].digest != digest(s)]
+
+
+def _keep(book: gradebook.Book, assignment: str, result: Result | None) -> None:
+    """Enter a stored result again where the gradebook lacks it: it was deleted, or is a backup or a new database."""
+    if result and not book.holds(assignment, result):
+        book.enter(assignment, result)
 
 
 def _merge(before: Result | None, now: Result, test: str) -> Result:

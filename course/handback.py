@@ -44,20 +44,27 @@ def report(desk: Desk, assignment: str, *, jobs: int = 1, scheduler: str | None 
         jobs, scheduler: see :func:`course.parallel.workers`.
 
     Raises:
-        HandbackFailed: nobody's submission was graded yet, or a feedback page could not be written.
+        HandbackFailed: nobody's submission was graded yet, the gradebook lacks grades, or a feedback page could not be
+            written.
+        DatabaseFailed: the gradebook cannot be used.
     """
-    if not results.stored(desk, assignment, desk.students(assignment)):
-        raise HandbackFailed(
-            f"{assignment} has no grades in {desk.folder}. First: make grade WEEK={int(assignment[4:6])}"
-        )
-    with Book(gradebook.settings(desk, assignment)) as book, parallel.workers(jobs, scheduler) as crew:
-        return hand_back(desk, assignment, book, crew)
+    first = f"First: make grade WEEK={int(assignment[4:6])}"
+    found = results.stored(desk, assignment, desk.students(assignment))
+    if not found:
+        raise HandbackFailed(f"{assignment} has no grades in {desk.folder}. {first}")
+    gradebook.create(desk.gradebook)
+    with Book(gradebook.settings(desk, assignment)) as book:
+        if lost := sum(not book.holds(assignment, result) for result in found.values()):
+            raise HandbackFailed(f"The gradebook lacks {lost} of {len(found)} grades of {assignment}. {first}")
+        with parallel.workers(jobs, scheduler) as crew:
+            return hand_back(desk, assignment, book, crew)
 
 
 def hand_back(desk: Desk, assignment: str, book: Book, crew: Client) -> Handback:
     """The same as :func:`report`, with a gradebook and workers that are open already."""
     everybody = desk.students(assignment)
-    found = results.stored(desk, assignment, everybody)
+    stored = results.stored(desk, assignment, everybody)
+    found = {student: result for student, result in stored.items() if book.holds(assignment, result)}
     by_hand = {student: book.by_hand(assignment, student) for student in found}
     grades = [_grade(desk, assignment, book, result) for result in found.values()]
     write_csv(desk.table(assignment), grades)

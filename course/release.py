@@ -17,6 +17,7 @@ from nbgrader.preprocessors import NbGraderPreprocessor
 
 from course import ROOT, CourseError, check, gradebook
 from course import notebook as nb
+from course.desk import GRADING, Desk
 from course.syllabus import Notebook
 
 STUDENT_BRANCH = "student"
@@ -89,7 +90,7 @@ def strip(assignment: str, into: Path, root: Path = ROOT) -> None:
     Raises:
         ReleaseRefused: nbgrader reported an error.
     """
-    config = gradebook.config(root)
+    config = gradebook.config(Desk(root / GRADING, root))
     config.CourseDirectory.release_directory = str(into)
     config.CourseDirectory.assignment_id = assignment
     config.GenerateAssignment.no_database = True

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from course import ROOT, answers, gradebook, release, run, syllabus
+from course.desk import GRADING, Desk
 from tests import bench_grading, tiny
 
 FIRST = syllabus.load().notebooks[0]
@@ -55,7 +56,7 @@ def copies(root: Path, count: int = 41) -> tuple[syllabus.Notebook, ...]:
 
 def stock_release(root: Path, into: Path) -> None:
     """nbgrader's own steps, without ours."""
-    config = gradebook.config(root)
+    config = gradebook.config(Desk(root / GRADING, root))
     config.CourseDirectory.release_directory, config.CourseDirectory.assignment_id = str(into), "week*"
     config.GenerateAssignment.preprocessors = GenerateAssignment.preprocessors.default()
     config.GenerateAssignment.no_database, config.SaveCells.enabled = True, False

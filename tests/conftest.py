@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from course import syllabus
+from course import database, syllabus
 from course.sandbox import Bubblewrap, NoSandbox
 from tests import tiny
 
 # A shell ignores SIGINT in what it starts in the background, and processes started from there would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+os.environ.pop(database.VARIABLE, None)  # a person's own gradebook is not for tests
 
 WRITTEN = tuple(entry for entry in syllabus.load().notebooks if entry.source().exists())
 

@@ -220,6 +220,24 @@ def test_an_interrupted_grading_leaves_no_kernel_and_goes_on_where_it_was(course
     assert first.stat().st_mtime_ns == finished
 
 
+def test_feedback_is_about_the_newest_result_also_after_an_interruption(course):
+    """Stopped between a new result and its page, grading writes the page the next time."""
+    release.release((tiny.ENTRY,), course)
+    desk = Desk(course / ".grading", course)
+
+    def stop(student: str) -> None:
+        raise KeyboardInterrupt
+
+    send(desk, "ada", {})
+    grade.grade(desk, "week01", conditions=Conditions(isolation=None))
+    shutil.rmtree(desk.submitted("ada", "week01"))
+    send(desk, "ada", RIGHT)
+    with pytest.raises(KeyboardInterrupt):
+        grade.grade(desk, "week01", conditions=Conditions(isolation=None), done=stop)
+    grade.grade(desk, "week01", conditions=Conditions(isolation=None))
+    assert "not answered" not in (desk.feedback("ada", "week01") / "week01_tiny.html").read_text()
+
+
 def test_what_a_killed_worker_was_doing_is_done_again(course, bwrap):
     """One of two workers is killed in the middle of a submission, with the process that forks its kernels."""
     release.release((tiny.ENTRY,), course)

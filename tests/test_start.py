@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import html
+import os
 import re
 import subprocess
 import sys
@@ -27,11 +28,18 @@ POINTS = {  # what each sample submission is worth in tests passed, and what its
 
 @pytest.fixture(scope="module")
 def started():
-    """`course start` in a network namespace of its own, in which only the loopback device is up."""
+    """`course start` in a network namespace of its own, in which only the loopback device is up.
+
+    The gradebook that the environment names is not for the sample class.
+    """
     command = 'ip link set lo up && exec "$@"'
     start = [sys.executable, "-m", "course", "start"]
     return subprocess.run(
-        ["unshare", "-rn", "sh", "-c", command, "sh", *start], cwd=ROOT, capture_output=True, text=True
+        ["unshare", "-rn", "sh", "-c", command, "sh", *start],
+        cwd=ROOT,
+        env=os.environ | {"GRADEBOOK_URL": "postgresql+psycopg://nobody@/of_a_real_class"},
+        capture_output=True,
+        text=True,
     )
 
 

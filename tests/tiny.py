@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,16 +116,7 @@ class Interrupted:
 
 def interrupt(root: Path, arguments: list[str], when: Path) -> Interrupted:
     """Start a `course` command, press Ctrl-C as a terminal does once a file is there, and look for what is left."""
-    command = [sys.executable, "-m", "course", *arguments]
-    process = subprocess.Popen(
-        command,
-        cwd=root,
-        env=environment(root),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+    process = _start(root, arguments, environment(root))
     deadline = time.monotonic() + 60
     while not when.exists() and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.1)
@@ -132,3 +125,33 @@ def interrupt(root: Path, arguments: list[str], when: Path) -> Interrupted:
     said, _ = process.communicate(timeout=60)
     _, alive = psutil.wait_procs(children, timeout=10)
     return Interrupted(process.returncode, said, [child.pid for child in alive])
+
+
+def kill(
+    root: Path, arguments: list[str], environ: dict[str, str], after: float, when: Callable[[], bool] = lambda: True
+) -> list[int]:
+    """Start a `course` command, kill it with its workers some seconds after a condition holds; return what is left."""
+    process = _start(root, arguments, environ)
+    while not when() and process.poll() is None:
+        time.sleep(0.05)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(after)
+    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    _, alive = psutil.wait_procs(children, timeout=10)
+    return [child.pid for child in alive]
+
+
+def _start(root: Path, arguments: list[str], environ: dict[str, str]) -> subprocess.Popen:
+    """A `course` command in a group of processes of its own, as a terminal starts one."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "course", *arguments],
+        cwd=root,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
