@@ -78,6 +78,7 @@ def write(
         "written": written_answers(results.values(), by_hand.values()),
         "by_hand": {student: sum(hand.points.values()) for student, hand in by_hand.items() if hand.points},
         "repairs": Counter(kind for g in grades for kind in {kind_of(note) for note in g.repairs}).most_common(),
+        "checkpoints": {student: result.checkpoints for student, result in results.items()},
         "ungraded": [student for student in desk.students(assignment) if student not in results],
         "graded": _newest(desk.result(student, assignment) for student in results),
         "now": datetime.datetime.now(),

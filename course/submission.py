@@ -28,6 +28,7 @@ from course.feedback import WITHHELD, message
 from course.forgery import ANY, FOOLED, TRAP, Flag
 from course.kernel import ForkServer, LocalKernel, SandboxFailed
 from course.sandbox import Bubblewrap, Limits, Room
+from utils.lab import CHECKPOINT_MIME
 
 EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange needs them to hand back feedback
 MODULE_SUFFIXES = (".py", ".pyc", ".so", ".pth", ".pyd", ".zip", ".egg")
@@ -86,6 +87,7 @@ class Result:
         repairs: what was mended before it was run.
         flags: what looks like an attempt to get points without an answer.
         fault: why nothing of the student's could be used; empty where something could.
+        checkpoints: what experiments measured, as they said it, where they were run.
         timestamp: when it was submitted, where nbgrader's exchange knows.
     """
 
@@ -96,6 +98,7 @@ class Result:
     repairs: tuple[str, ...] = field(default=())
     flags: tuple[Flag, ...] = field(default=())
     fault: str = ""
+    checkpoints: tuple[str, ...] = field(default=())
     timestamp: str = ""
 
 
@@ -113,7 +116,7 @@ def examine(desk: Desk, assignment: str, conditions: Conditions, student: str) -
     for path in plain_files(sent):
         if path.parent == sent and path.name in EXCHANGE:
             shutil.copyfile(path, repaired / path.name)
-    marks, empty, faults = [], [], []
+    marks, empty, faults, measured = [], [], [], []
     notes, flags = _beside(sent)
     masters = desk.masters(assignment)
     for stem, release in desk.releases(assignment).items():
@@ -126,9 +129,17 @@ def examine(desk: Desk, assignment: str, conditions: Conditions, student: str) -
         notes += found.notes
         flags += [*found.flags, *forgery.suspects(release, found.notebook), *_fooled(ends)]
         faults += [found.fault] if found.fault else []
+        measured += _checkpoints(run)
     flags += [Flag(mark.cell, forgery.READS, mark.message) for mark in marks if mark.message == WITHHELD]
+    lists = (tuple(marks), tuple(empty), tuple(notes), tuple(flags))
     when = _timestamp(repaired / EXCHANGE[0])
-    return Result(student, digest, tuple(marks), tuple(empty), tuple(notes), tuple(flags), "; ".join(faults), when)
+    return Result(student, digest, *lists, "; ".join(faults), tuple(measured), when)
+
+
+def _checkpoints(executed: NotebookNode) -> Iterator[str]:
+    for output in (output for cell in executed.cells for output in cell.get("outputs", ())):
+        if CHECKPOINT_MIME in output.get("data", {}):
+            yield str(output.data.get("text/plain", ""))[:200]
 
 
 def _beside(sent: Path) -> tuple[list[str], list[Flag]]:

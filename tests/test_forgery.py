@@ -137,6 +137,12 @@ def notebook():
     return source
 
 
+def write_wrong_answers(root):
+    wrong = "# %% wrong scale: x itself\n" + WRONG + "\n# %% wrong shift: x itself\ndef shift(x):\n    return x\n"
+    tiny.ENTRY.answers(root).parent.mkdir(parents=True)
+    tiny.ENTRY.answers(root).write_text(wrong)
+
+
 def submission(released, scale=None, shift=None):
     filled = copy.deepcopy(released)
     for cell in filled.cells:
@@ -151,9 +157,7 @@ def graded(tmp_path_factory, bwrap):
     textbook = root / "utils" / "nn"
     textbook.mkdir(exist_ok=True)
     (textbook / "scale.py").write_text("TAUGHT_IN = 1\n\n\ndef scale(x):\n    return 3 * x\n")
-    wrong = "# %% wrong scale: x itself\n" + WRONG + "\n# %% wrong shift: x itself\ndef shift(x):\n    return x\n"
-    (root / "tests" / "answers").mkdir(parents=True)
-    (root / "tests" / "answers" / f"{tiny.ENTRY.stem}.py").write_text(wrong)
+    write_wrong_answers(root)
     release.release((tiny.ENTRY,), root)
     desk, released = Desk(root / ".grading", root), nb.read(tiny.ENTRY.released(root))
     sent = {student: submission(released, code) for student, (code, _) in FORGED.items()}

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import nbformat
 import psutil
 import pytest
 
-from course import grade, release, submission
+from course import grade, release, results, submission
 from course import notebook as nb
 from course.desk import Desk
 from course.sandbox import MB, Bubblewrap, Limits, NoSandbox
@@ -185,6 +186,17 @@ def test_without_a_sandbox_a_class_can_be_graded_when_it_is_asked_for(course):
     send(desk, "right", RIGHT)
     [got] = grade.grade(desk, "week01", conditions=Conditions(isolation=None))
     assert (got.score, got.reason) == (4, "all 2 tests passed")
+
+
+def test_experiments_are_run_only_on_demand_and_their_checkpoints_are_recorded(course, bwrap):
+    release.release((tiny.ENTRY,), course)
+    desk = Desk(course / ".grading", course)
+    send(desk, "ada", RIGHT)
+    grade.grade(desk, "week01", conditions=QUICK)
+    assert results.stored(desk, "week01", ["ada"])["ada"].checkpoints == ()
+    [got] = grade.grade(desk, "week01", conditions=replace(QUICK, full=True))
+    assert results.stored(desk, "week01", ["ada"])["ada"].checkpoints == ("✓ speed: measured 3 ×, target ≥ 2 ×",)
+    assert (got.score, "speed: measured 3 ×" in desk.page("week01").read_text()) == (4, True)
 
 
 def test_an_ordinary_user_gets_the_same_sandbox(course, bwrap, needs):
