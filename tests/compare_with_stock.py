@@ -1,7 +1,6 @@
 """`python -m tests.compare_with_stock`: what hostile submissions get from `course grade`, and from stock nbgrader.
 
-Writes docs/hostile-submissions.md. Stock nbgrader runs each submission by itself in a sandbox with limits of its own, since
-it has none.
+Writes docs/hostile-submissions.md. Stock nbgrader runs each submission by itself, in a sandbox with limits of its own.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ gradebook.convert(Autograde, config, RuntimeError)
 """
 HEAD = """# What hostile and damaged submissions get
 
-Written by `python -m tests.compare_with_stock`, which runs every submission of `tests/hostile.py` and `tests/test_forgery.py` through
-`course grade`, and through stock nbgrader {version} in the same course, with the same tests and 6 seconds a cell. The notebooks of the first two
-tables have right answers (4 points by tests) except where the name says otherwise; those of the third have a wrong answer to
-the first exercise (2 points) and none to the second. Stock nbgrader has no limits: it ran in a sandbox with 8 GB of memory,
-400 processes and {patience} seconds a submission.
+Written by `python -m tests.compare_with_stock`, which runs every submission of `tests/hostile.py` and
+`tests/test_forgery.py` through `course grade`, and through stock nbgrader {version} in the same course, with the same
+tests and 6 seconds a cell. Submissions of the first two tables have right answers (4 points) but for what the name says;
+those of the third have a wrong answer to the first exercise (2 points) and none to the second. Stock nbgrader has no
+limits; here it had 8 GB of memory, 400 processes and {patience} seconds a submission.
 
 """
 
@@ -116,54 +115,31 @@ def _stock(desk: Desk, student: str) -> str:
         copied = Desk(root / ".grading", root)
         grade.prepare(copied, "week01")
         try:
-            ended = subprocess.run(_command(root, student), capture_output=True, text=True, timeout=PATIENCE)
+            ended = subprocess.run(_command(desk.root, root, student), capture_output=True, text=True, timeout=PATIENCE)
         except subprocess.TimeoutExpired:
             return f"no grade: nothing after {PATIENCE} s"
         with Gradebook(copied.gradebook) as book:
             try:
                 found = book.find_submission("week01", student)
-                return (
-                    f"{found.score:g} of {found.max_score:g}"
-                    if found.notebooks and not ended.returncode
-                    else "no grade"
-                )
+                is_graded = found.notebooks and not ended.returncode
+                return f"{found.score:g} of {found.max_score:g}" if is_graded else "no grade"
             except MissingEntry:
                 return "no grade"
 
 
-def _command(root: Path, student: str) -> list[str]:
+def _command(original: Path, root: Path, student: str) -> list[str]:
     """Stock nbgrader, as a user who owns nothing but this course, behind bubblewrap."""
     for path in (root, *root.rglob("*")):
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
     os.chmod(root.parent, 0o755)
     keep = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--size", str(512 * MB), "--tmpfs", "/tmp"]
-    mine = [word for path in (sys.prefix, ROOT) for word in ("--ro-bind", str(path), str(path))]
+    mine = [word for path in (sys.prefix, ROOT, original) for word in ("--ro-bind", str(path), str(path))]
     apart = ["--bind", str(root), str(root), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--die-with-parent"]
     home = ["--setenv", "HOME", str(root), "--setenv", "PYTHONPATH", str(ROOT), "--setenv", "OMP_NUM_THREADS", "1"]
-    user = [
-        "setpriv",
-        f"--reuid={NOBODY}",
-        f"--regid={NOBODY}",
-        "--clear-groups",
-        "prlimit",
-        f"--as={8000 * MB}",
-        "--nproc=400",
-    ]
-    return [
-        "bwrap",
-        *keep,
-        *mine,
-        *apart,
-        *home,
-        "--chdir",
-        str(root),
-        *user,
-        sys.executable,
-        "-c",
-        STOCK,
-        str(root),
-        student,
-    ]
+    user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
+    limits = ["prlimit", f"--as={8000 * MB}", "--nproc=400"]
+    stock = [sys.executable, "-c", STOCK, str(root), student]
+    return ["bwrap", *keep, *mine, *apart, *home, "--chdir", str(root), *user, *limits, *stock]
 
 
 if __name__ == "__main__":
