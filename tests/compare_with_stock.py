@@ -43,9 +43,9 @@ HEAD = """# What hostile and damaged submissions get
 
 Written by `python -m tests.compare_with_stock`, which runs every submission of `tests/hostile.py` and
 `tests/test_forgery.py` through `course grade`, and through stock nbgrader {version} in the same course, with the same
-tests and 6 seconds a cell. Submissions of the first two tables have right answers (4 points) but for what the name says;
-those of the third have a wrong answer to the first exercise (2 points) and none to the second. Stock nbgrader has no
-limits; here it had 8 GB of memory, 400 processes and {patience} seconds a submission.
+tests and 6 seconds a cell. Submissions of the first two tables have right answers (4 points) but for what their name
+says; those of the third have a wrong answer to the first exercise (2 points) and none to the second. Stock nbgrader has
+no limits; here it had 8 GB of memory, 400 processes and {patience} seconds a submission.
 
 """
 
