@@ -9,13 +9,14 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
-from nbformat.v4 import new_output, output_from_msg
+from nbformat.v4 import new_code_cell, new_output, output_from_msg
 from nbgrader.converters.base import NbGraderException
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
-from traitlets import Integer
+from traitlets import Dict, Integer
 
 from course import notebook as nb
 
+TRAP = "trap"
 GRACE = 10  # seconds for a kernel to answer after it was interrupted
 
 
@@ -42,17 +43,24 @@ class ExecuteToTheEnd(Execute):
     """nbgrader's Execute, for kernels that may die, hang or lie.
 
     nbgrader gives full points to a graded cell without an error in its outputs, so ``ends`` says of every test whether
-    it ran to its end. The hidden part of a test reaches the kernel only once the visible part has passed.
+    it ran to its end. The hidden part of a test reaches the kernel only once the visible part has passed. ``trapped``
+    says how the traps of tests that passed ended.
     """
 
     output_limit = Integer(2**20, help="bytes of output that are kept of one cell")
+    traps = Dict(help="for some tests a code that must fail; see course.forgery.traps")
     shutdown_kernel = "immediate"  # an interpreter takes a second to end in order
 
     def preprocess(self, notebook: NotebookNode, resources: dict, km: AsyncKernelManager) -> tuple[NotebookNode, dict]:
         self.lost = ""  # why the kernel can run nothing more
         self.ends: dict[str, End] = {}
+        self.trapped: dict[str, End] = {}
+        own = len(notebook.cells)
+        notebook.cells += [new_code_cell(code, id=TRAP, metadata={TRAP: test}) for test, code in self.traps.items()]
         try:
-            return super().preprocess(notebook, resources, km)
+            executed, resources = super().preprocess(notebook, resources, km)
+            del executed.cells[own:]
+            return executed, resources
         finally:
             if self.km is not None:  # None where the kernel could not start
                 self._cleanup_kernel()
@@ -88,20 +96,20 @@ class ExecuteToTheEnd(Execute):
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple[NotebookNode, dict]:
         self.kept = 0
-        if not nb.is_run_when_graded(cell) and self.skip_cells_with_tag:
-            return cell, resources
-        if self._has_nothing_to_guard(cell):
+        if cell.cell_type != "code" or (self.skip_cells_with_tag and not nb.is_run_when_graded(cell)):
             return cell, resources
         if nb.is_test(cell):
             self.ends[cell.id] = self._run_test(cell, resources, index)
+        elif cell.id == TRAP:
+            self._run_trap(cell, resources, index)
         else:
             self._run(cell, resources, index)
         return cell, resources
 
-    def _has_nothing_to_guard(self, cell: NotebookNode) -> bool:
-        """Whether it is a trap for a test that did not pass anyway."""
-        test = cell.metadata.get("trap_of")
-        return test in self.ends and bool(self.ends[test].part)
+    def _run_trap(self, cell: NotebookNode, resources: dict, index: int) -> None:
+        test = cell.metadata[TRAP]
+        if not (test and self.ends[test].part):
+            self.trapped[test] = self._run(cell, resources, index)
 
     def _run_test(self, cell: NotebookNode, resources: dict, index: int) -> End:
         source, outputs, end = cell.source, [], End()
@@ -123,6 +131,7 @@ class ExecuteToTheEnd(Execute):
         if self.lost:
             cell.outputs = [_error("NotRun", f"not run, because {self.lost}")]
             return _by_grader(cell)
+        self.status = "ok"  # as it stays where a cell is empty, and never sent to the kernel
         try:
             super().preprocess_cell(cell, resources, index)
         except DeadKernelError:

@@ -2,23 +2,27 @@
 
 Both looks can be evaded by whoever tries hard, since a test runs in the process of the code that it tests. So the first
 only tells a person where to look. The second takes points away: a test that passes with a wrong answer proves nothing.
+It costs as much as the tests do, so it tries some of them, and all where the first look found something.
 """
 
 from __future__ import annotations
 
 import ast
 import builtins
-import copy
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
-from nbformat.v4 import new_code_cell
 
 from course import notebook as nb
+
+if TYPE_CHECKING:
+    from course.execute import End
 
 CHANGES = "changes what tests call"
 READS = "can read a test, or what it expects"
@@ -80,9 +84,9 @@ MAGIC = re.compile(r"^\s*[%!?]|=\s*[%!]|\?\s*$", re.M)
 MAGICS = _words("timeit time prun matplotlib config precision who whos pdb debug xmode")
 
 
-TRAP, ANY = "trap-", ""
-BRIEFLY = "%xmode Minimal"  # most of what a failing test costs is its traceback
-A_TEST = {"grade_id": "trap", "grade": True, "solution": False, "locked": True, "points": 0}
+TRAP = "trap"
+MUST_FAIL = "%xmode Minimal\nraise AssertionError"  # most of what a failing test costs is its traceback
+DRAWN = 3  # tests of a submission that are tried on a wrong answer where nothing looks suspicious
 
 
 @dataclass(frozen=True)
@@ -232,25 +236,37 @@ def _outside_functions(tree: ast.AST) -> Iterator[ast.AST]:
             yield from _outside_functions(node)
 
 
-def traps(master: NotebookNode, wrong: dict[str, str]) -> list[NotebookNode]:
-    """Cells to run after a submission's own: each test once more, now on a wrong answer, which it has to reject.
+def traps(master: NotebookNode, wrong: dict[str, str], digest: str, *, every: bool) -> dict[str, str]:
+    """Cells that must fail, to be run when a submission's own have: a wrong answer and a test, for some tests.
 
     Args:
         master: the notebook with its hidden tests.
         wrong: for each exercise the code of a wrong answer.
+        digest: draws the tests; of something that no student knows.
+        every: take all tests.
 
     Returns:
-        The cells. ``metadata.trap_of`` names the test that a cell is about, and is empty for one about all of them.
+        The code by the test's id, and by the empty id one that is about all tests.
     """
-    brief = new_code_cell(BRIEFLY, id=f"{TRAP}brief", metadata={"trap_of": ANY})
-    fails = new_code_cell("raise AssertionError", id=f"{TRAP}{ANY}", metadata={"nbgrader": A_TEST, "trap_of": ANY})
-    cells, found = [cell for cell in master.cells if nb.is_run_when_graded(cell)], [brief, fails]
+    cells, found = [cell for cell in master.cells if nb.is_run_when_graded(cell)], {}
     for index, cell in enumerate(cells):
         if nb.is_exercise(cell) and nb.grade_id(cell) in wrong:
             test = next(i for i in range(index, len(cells)) if nb.is_test(cells[i]))
-            again = copy.deepcopy(cells[index : test + 1])
-            again[0].source = wrong[nb.grade_id(cell)]
-            for part in again:
-                part.id, part.metadata["trap_of"] = f"{TRAP}{part.id}", cells[test].id
-            found += again
-    return found
+            parts = [wrong[nb.grade_id(cell)], *(part.source for part in cells[index + 1 : test + 1])]
+            found[nb.grade_id(cells[test])] = "\n".join(parts)
+    drawn = sorted(found) if every else random.Random(digest).sample(sorted(found), min(DRAWN, len(found)))
+    return {"": MUST_FAIL} | {test: found[test] for test in drawn}
+
+
+def caught(ends: dict[str, End]) -> Iterator[Flag]:
+    """What traps tell of a submission.
+
+    Args:
+        ends: how each of :func:`traps` ended, for tests that had passed.
+    """
+    for test, end in ends.items():
+        if not end.part:
+            evidence = "it passed with the first wrong answer of tests/answers" if test else "nothing fails any more"
+            yield Flag(test, FOOLED, evidence)
+        elif end.error == "KernelDied":
+            yield Flag(test, KERNEL, f"{end.message}, a wrong answer of ours")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -198,7 +198,7 @@ class InRoom(KernelProvisionerBase):
                     break
                 if sum(kernel.cpu_times()[:2]) > limits.cpu - 1:
                     self.fault = f"used more than {limits.cpu} s of processor time"
-                if _memory(first, self._kernel) > limits.memory:
+                if _memory(limits.memory, first, self._kernel) > limits.memory:
                     self.fault = f"used more than {limits.memory // MB} MB of memory"
                     break
         self._end()
@@ -244,11 +244,19 @@ class InRoom(KernelProvisionerBase):
             self._room = None
 
 
-def _memory(*roots: int) -> int:
-    """Bytes of memory of processes and all that they started; pages that several share are counted once."""
+def _memory(limit: int, *roots: int) -> int:
+    """Bytes of memory of processes and all that they started.
+
+    Pages that several share are counted once where the sum would be above the limit; that takes longer to find out.
+    """
+    processes = [one for root in map(psutil.Process, roots) for one in (root, *root.children(recursive=True))]
+    total = _sum(processes, lambda process: process.memory_info().rss)
+    return total if total <= limit else _sum(processes, lambda process: process.memory_full_info().pss)
+
+
+def _sum(processes: Iterable[psutil.Process], size: Callable[[psutil.Process], int]) -> int:
     total = 0
-    for root in map(psutil.Process, roots):
-        for process in (root, *root.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += process.memory_full_info().pss
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            total += size(process)
     return total

@@ -8,10 +8,11 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import nbformat
@@ -25,7 +26,7 @@ from course.collect import collect, links, plain_files
 from course.desk import Desk
 from course.execute import End, ExecuteToTheEnd
 from course.feedback import WITHHELD, message
-from course.forgery import ANY, FOOLED, TRAP, Flag
+from course.forgery import FOOLED, Flag
 from course.kernel import ForkServer, LocalKernel, SandboxFailed
 from course.sandbox import Bubblewrap, Limits, Room
 from utils.lab import CHECKPOINT_MIME
@@ -116,24 +117,46 @@ def examine(desk: Desk, assignment: str, conditions: Conditions, student: str) -
     for path in plain_files(sent):
         if path.parent == sent and path.name in EXCHANGE:
             shutil.copyfile(path, repaired / path.name)
-    marks, empty, faults, measured = [], [], [], []
     notes, flags = _beside(sent)
-    masters = desk.masters(assignment)
-    for stem, release in desk.releases(assignment).items():
-        found = collect(sent, stem, release)
-        _write(found.notebook, repaired / f"{stem}.ipynb")
-        run, ends = _run(desk, assignment, conditions, found.notebook, masters[stem], stem)
-        _write(run, desk.autograded(student, assignment) / f"{stem}.ipynb")
-        marks += [_mark(stem, cell, ends, masters[stem]) for cell in run.cells if nb.is_graded(cell)]
-        empty += [(stem, nb.grade_id(cell)) for cell in run.cells if nb.is_solution(cell) and _is_untouched(cell)]
-        notes += found.notes
-        flags += [*found.flags, *forgery.suspects(release, found.notebook), *_fooled(ends)]
-        faults += [found.fault] if found.fault else []
-        measured += _checkpoints(run)
+    parts = [
+        _examine_notebook(desk, assignment, conditions, student, digest, stem) for stem in desk.releases(assignment)
+    ]
+    return Result(
+        student,
+        digest,
+        marks=_joined(part.marks for part in parts),
+        empty=_joined(part.empty for part in parts),
+        repairs=(*notes, *_joined(part.repairs for part in parts)),
+        flags=(*flags, *_joined(part.flags for part in parts)),
+        fault="; ".join(part.fault for part in parts if part.fault),
+        checkpoints=_joined(part.checkpoints for part in parts),
+        timestamp=_timestamp(repaired / EXCHANGE[0]),
+    )
+
+
+def _joined(lists: Iterable[tuple]) -> tuple:
+    return tuple(chain.from_iterable(lists))
+
+
+def _examine_notebook(
+    desk: Desk, assignment: str, conditions: Conditions, student: str, digest: str, stem: str
+) -> Result:
+    """What one notebook of a submission adds to its result."""
+    release, master = desk.releases(assignment)[stem], desk.masters(assignment)[stem]
+    found = collect(desk.submitted(student, assignment), stem, release)
+    _write(found.notebook, desk.repaired(student, assignment) / f"{stem}.ipynb")
+    suspects = forgery.suspects(release, found.notebook)
+    traps = forgery.traps(master, _wrong_answers(desk, stem), digest, every=bool(suspects))
+    executed, run = _run(desk, assignment, conditions, stem, _with_hidden_tests(found.notebook, master), traps)
+    _write(executed, desk.autograded(student, assignment) / f"{stem}.ipynb")
+    caught = list(forgery.caught(run.trapped))
+    fooled = {flag.cell for flag in caught if flag.what == FOOLED}
+    marks = [_mark(stem, cell, run.ends, fooled, master) for cell in executed.cells if nb.is_graded(cell)]
+    flags = [*found.flags, *suspects, *caught]
     flags += [Flag(mark.cell, forgery.READS, mark.message) for mark in marks if mark.message == WITHHELD]
-    lists = (tuple(marks), tuple(empty), tuple(notes), tuple(flags))
-    when = _timestamp(repaired / EXCHANGE[0])
-    return Result(student, digest, *lists, "; ".join(faults), tuple(measured), when)
+    empty = ((stem, nb.grade_id(cell)) for cell in executed.cells if nb.is_solution(cell) and _is_untouched(cell))
+    lists = (tuple(marks), tuple(empty), tuple(found.notes), tuple(flags))
+    return Result(student, digest, *lists, found.fault, tuple(_checkpoints(executed)))
 
 
 def _checkpoints(executed: NotebookNode) -> Iterator[str]:
@@ -187,16 +210,14 @@ def _with_hidden_tests(repaired: NotebookNode, master: NotebookNode) -> Notebook
 
 
 def _run(
-    desk: Desk, assignment: str, conditions: Conditions, repaired: NotebookNode, master: NotebookNode, stem: str
-) -> tuple[NotebookNode, dict[str, End]]:
-    """Execute what is graded, and then each test that passed once more, on a wrong answer."""
-    complete = _with_hidden_tests(repaired, master)
-    traps = forgery.traps(master, _wrong_answers(desk, stem))
-    complete.cells += traps
+    desk: Desk, assignment: str, conditions: Conditions, stem: str, complete: NotebookNode, traps: dict[str, str]
+) -> tuple[NotebookNode, ExecuteToTheEnd]:
+    """Execute what is graded, and at the end the traps of tests that passed."""
     run = ExecuteToTheEnd(
         timeout=conditions.timeout,
         output_limit=conditions.limits.output,
         skip_cells_with_tag="" if conditions.full else nb.EXPERIMENT,
+        traps=traps,
     )
     for again in (True, False):  # a sandbox that fails once is not the student's fault
         try:
@@ -206,8 +227,7 @@ def _run(
         except SandboxFailed:
             if not again:
                 raise
-    executed.cells = executed.cells[: -len(traps)]
-    return executed, run.ends
+    return executed, run
 
 
 def _wrong_answers(desk: Desk, stem: str) -> dict[str, str]:
@@ -267,29 +287,15 @@ def imports(notebook: NotebookNode) -> set[str]:
     return found | {name for root in roots for name in LATER.get(root, ())}
 
 
-def _mark(stem: str, cell: NotebookNode, ends: dict[str, End], master: NotebookNode) -> Mark:
+def _mark(stem: str, cell: NotebookNode, ends: dict[str, End], fooled: set[str], master: NotebookNode) -> Mark:
     name = nb.grade_id(cell)
     if not nb.is_test(cell):
         score, points = determine_grade(cell)
         return Mark(stem, name, points, score)
     end, points = ends[cell.id], float(cell.metadata.nbgrader.points)
-    if not end.part and _is_fooled(cell.id, ends):
+    if not end.part and fooled & {name, ""}:
         return Mark(stem, name, points, 0, FOOLED)
     return Mark(stem, name, points, 0 if end.part else points, message(end, cell.source, master))
-
-
-def _is_fooled(test: str, ends: dict[str, End]) -> bool:
-    passed = {name for name, end in ends.items() if not end.part}
-    return f"{TRAP}{ANY}" in passed or f"{TRAP}{test}" in passed
-
-
-def _fooled(ends: dict[str, End]) -> Iterator[Flag]:
-    """Tests that passed where they must not, and traps that the notebook's code got out of the way."""
-    for name, end in ends.items():
-        if name.startswith(TRAP) and not end.part:
-            yield Flag(name.removeprefix(TRAP), FOOLED, "it passed with the first wrong answer of tests/answers")
-        elif name.startswith(TRAP) and end.error == "KernelDied":
-            yield Flag(name.removeprefix(TRAP), forgery.KERNEL, f"{end.message}, a wrong answer of ours")
 
 
 def _is_untouched(cell: NotebookNode) -> bool:
