@@ -34,6 +34,7 @@ from utils.lab import CHECKPOINT_MIME
 EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange needs them to hand back feedback
 MODULE_SUFFIXES = (".py", ".pyc", ".so", ".pth", ".pyd", ".zip", ".egg")
 ALWAYS = ("ipykernel.kernelapp", "ipykernel.ipkernel")
+ALWAYS += ("stack_data", "pygments.formatters.terminal256", "IPython.core.magics.basic")  # for a first traceback
 # Imported by what a notebook imports, but only when it is first used, which takes a second.
 LATER = {"torch": ("torch._dynamo",), "matplotlib": ("matplotlib.pyplot", "matplotlib_inline.backend_inline")}
 
