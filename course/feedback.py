@@ -86,7 +86,11 @@ def message(end: End, test: str, master: NotebookNode) -> str:
         if end.error != "AssertionError":
             return f"{end.error if end.error in vars(builtins) else 'an error'} in a hidden test"
         return _in_the_authors_words(end.message.strip(), test) or UNNAMED
-    said = end.message.strip() if end.error == "AssertionError" else f"{end.error}: {end.message.strip()}"
+    text = end.message.strip()
+    if end.error == "AssertionError":
+        said = text or UNNAMED
+    else:
+        said = f"{end.error}: {text}" if text else end.error
     if not _telling_pieces(master).isdisjoint(_pieces(said)):
         return WITHHELD
     return said if len(said) <= LONGEST else f"{said[:LONGEST]} …"

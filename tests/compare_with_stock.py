@@ -5,7 +5,6 @@ Writes docs/hostile-submissions.md. Stock nbgrader runs each submission by itsel
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -25,7 +24,6 @@ from course.submission import Conditions
 from tests import hostile, test_forgery, tiny
 
 PAGE = ROOT / "docs" / "hostile-submissions.md"
-NOBODY = 987_654  # a user whose processes can be counted
 PATIENCE = 90  # seconds for one submission
 STOCK = """
 import sys
@@ -45,7 +43,7 @@ Written by `python -m tests.compare_with_stock`, which runs every submission of 
 `tests/test_forgery.py` through `course grade`, and through stock nbgrader {version} in the same course, with the same
 tests and 6 seconds a cell. Submissions of the first two tables have right answers (4 points) but for what their name
 says; those of the third have a wrong answer to the first exercise (2 points) and none to the second. Stock nbgrader has
-no limits; here it had 8 GB of memory, 400 processes and {patience} seconds a submission.
+no limits; here it had 8 GB of memory a process and {patience} seconds a submission.
 
 """
 
@@ -54,7 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
         harm = _course(Path(folder, "harm"), None)
         for student, (answers, _, _) in hostile.CODE.items():
-            _send(harm, student, answers)
+            _send(harm, student, {name: code.replace("PORT", "1") for name, code in answers.items()})
         for student, (write, _, _) in hostile.FILES.items():
             harm.submitted(student, "week01").mkdir(parents=True)
             write(harm.submitted(student, "week01"), _answered(harm, hostile.RIGHT))
@@ -103,6 +101,8 @@ def _table(title: str, desk: Desk, students: list[str]) -> str:
 
 def _stock(desk: Desk, student: str) -> str:
     """The score that stock nbgrader gives, in a copy of the class."""
+    if student == "forks":
+        return "not tried: nothing would stop it"
     with tempfile.TemporaryDirectory(prefix="stock-") as folder:
         root = Path(folder, "course")
         shutil.copytree(desk.root, root, symlinks=True)
@@ -128,18 +128,13 @@ def _stock(desk: Desk, student: str) -> str:
 
 
 def _command(original: Path, root: Path, student: str) -> list[str]:
-    """Stock nbgrader, as a user who owns nothing but this course, behind bubblewrap."""
-    for path in (root, *root.rglob("*")):
-        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
-    os.chmod(root.parent, 0o755)
+    """Stock nbgrader, which sees this machine and can write to its copy of the course only."""
     keep = ["--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--size", str(512 * MB), "--tmpfs", "/tmp"]
     mine = [word for path in (sys.prefix, ROOT, original) for word in ("--ro-bind", str(path), str(path))]
     apart = ["--bind", str(root), str(root), "--unshare-pid", "--unshare-net", "--unshare-ipc", "--die-with-parent"]
     home = ["--setenv", "HOME", str(root), "--setenv", "PYTHONPATH", str(ROOT), "--setenv", "OMP_NUM_THREADS", "1"]
-    user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    limits = ["prlimit", f"--as={8000 * MB}", "--nproc=400"]
-    stock = [sys.executable, "-c", STOCK, str(root), student]
-    return ["bwrap", *keep, *mine, *apart, *home, "--chdir", str(root), *user, *limits, *stock]
+    stock = ["prlimit", f"--as={8000 * MB}", sys.executable, "-c", STOCK, str(root), student]
+    return ["bwrap", *keep, *mine, *apart, *home, "--cap-drop", "ALL", "--chdir", str(root), *stock]
 
 
 if __name__ == "__main__":
