@@ -86,11 +86,8 @@ def message(end: End, test: str, master: NotebookNode) -> str:
         if end.error != "AssertionError":
             return f"{end.error if end.error in vars(builtins) else 'an error'} in a hidden test"
         return _in_the_authors_words(end.message.strip(), test) or UNNAMED
-    text = end.message.strip()
-    if end.error == "AssertionError":
-        said = text or UNNAMED
-    else:
-        said = f"{end.error}: {text}" if text else end.error
+    named = "" if end.error == "AssertionError" else end.error
+    said = ": ".join(part for part in (named, end.message.strip()) if part) or UNNAMED
     if not _telling_pieces(master).isdisjoint(_pieces(said)):
         return WITHHELD
     return said if len(said) <= LONGEST else f"{said[:LONGEST]} …"
@@ -114,7 +111,7 @@ def _in_the_authors_words(said: str, test: str) -> str:
     """What of a message stands as text in the test or in utils.expect; an ellipsis for anything else."""
     words = sorted(_literals(test) | _expect(), key=len, reverse=True)
     told = re.split("(" + "|".join(map(re.escape, words)) + ")", said[: 2 * LONGEST])
-    kept = [part if i % 2 else re.sub(r".*\w.*", "…", part, flags=re.S) for i, part in enumerate(told)]
+    kept = [part if i % 2 else re.sub(r"\w.*\w|\w", "…", part, flags=re.S) for i, part in enumerate(told)]
     return "".join(kept) if any(word in kept for word in words if len(word) > TELLING / 2) else ""
 
 
