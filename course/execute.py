@@ -18,8 +18,6 @@ from course import notebook as nb
 
 TRAP = "trap"
 GRACE = 10  # seconds for a kernel to answer after it was interrupted
-
-
 LONGEST_ERROR = 10_000  # characters
 
 
@@ -70,25 +68,25 @@ class ExecuteToTheEnd(Execute):
 
         With them a cell could hide its error: ``clear_output``, and an output widget's capture.
         """
-        if msg["msg_type"] == "status":
+        kind = msg["msg_type"]
+        if kind in ("status", "execute_input"):
             return super().process_message(msg, cell, cell_index)
-        if msg["msg_type"] not in ("stream", "display_data", "execute_result", "error"):
+        if kind not in ("stream", "display_data", "execute_result", "error"):
             return None
         output = output_from_msg(msg)
-        if output.output_type == "error":
-            output.evalue, output.traceback = (
-                output.evalue[:LONGEST_ERROR],
-                [line[:LONGEST_ERROR] for line in output.traceback[-50:]],
-            )
-        else:
-            self.kept += (size := len(json.dumps(output)))
-            if self.kept > self.output_limit:
-                if self.kept - size > self.output_limit:
-                    return None
-                text = f"\n… more than {self.output_limit} bytes of output: the rest is left out.\n"
-                output = new_output("stream", name="stdout", text=text)
-        cell.outputs.append(output)
-        return output
+        kept = _shortened(output) if kind == "error" else self._within_limit(output)
+        cell.outputs += [kept] if kept else []
+        return kept
+
+    def _within_limit(self, output: NotebookNode) -> NotebookNode | None:
+        size = len(json.dumps(output))
+        self.kept += size
+        if self.kept <= self.output_limit:
+            return output
+        if self.kept - size > self.output_limit:
+            return None  # it was said already
+        text = f"\n… more than {self.output_limit} bytes of output: the rest is left out.\n"
+        return new_output("stream", name="stdout", text=text)
 
     def on_cell_executed(self, **kwargs) -> None:
         super().on_cell_executed(**kwargs)
@@ -140,10 +138,8 @@ class ExecuteToTheEnd(Execute):
         except CellTimeoutError:
             return self._lose(cell, "CellTimeoutError", self._too_long, "an earlier cell could not be stopped")
         except Exception as error:  # the student's code can send anything in the kernel's name
-            said = f"{type(error).__name__}: {error}"[:200]
-            return self._lose(
-                cell, "KernelDied", f"the kernel sent what is no message ({said})", "the kernel was stopped"
-            )
+            said = f"the kernel sent what is no message ({type(error).__name__}: {str(error)[:200]})"
+            return self._lose(cell, "KernelDied", said, "the kernel was stopped")
         return self._after(cell)
 
     @property
@@ -184,6 +180,11 @@ class UseCourseGrade(NbGraderPreprocessor):
 
     def preprocess(self, notebook: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
         raise NbGraderException("Submissions are run in a sandbox, by: make grade WEEK=… (docs/instructors.md)")
+
+
+def _shortened(error: NotebookNode) -> NotebookNode:
+    lines = [line[:LONGEST_ERROR] for line in error.traceback[-50:]]
+    return new_output("error", ename=error.ename, evalue=error.evalue[:LONGEST_ERROR], traceback=lines)
 
 
 def _by_grader(cell: NotebookNode) -> End:

@@ -83,8 +83,6 @@ HONEST = _words(
 MAGIC = re.compile(r"^\s*[%!?]|=\s*[%!]|\?\s*$", re.M)
 MAGICS = _words("timeit time prun matplotlib config precision who whos pdb debug xmode")
 
-
-TRAP = "trap"
 MUST_FAIL = "%xmode Minimal\nraise AssertionError"  # most of what a failing test costs is its traceback
 DRAWN = 3  # tests of a submission that are tried on a wrong answer where nothing looks suspicious
 
@@ -118,11 +116,11 @@ def suspects(release: NotebookNode, repaired: NotebookNode) -> list[Flag]:
     for cell in repaired.cells:
         if cell.source == given.get(cell.id) or nb.is_test(cell):
             continue
-        released = set(given.get(cell.id, "").splitlines())
-        lines = cell.source.splitlines()
-        for what, line in _Look(_parse(cell), names).found:
-            evidence = lines[line - 1].strip() if line <= len(lines) else ""
-            if evidence not in {text.strip() for text in released}:
+        released = {line.strip() for line in given.get(cell.id, "").splitlines()}
+        lines = [line.strip() for line in cell.source.splitlines()]
+        for what, number in _Look(_parse(cell), names).found:
+            evidence = lines[number - 1] if number <= len(lines) else lines[0]  # a magic can become more lines
+            if evidence not in released:
                 found[cell.id, what, evidence[:200]] = None
     return [Flag(*key) for key in found]
 
@@ -194,7 +192,7 @@ class _Look:
 
     @cached_property
     def _honest(self) -> set[int]:
-        """Names that mean no harm here: of magics such as ``%timeit``, and of a cell's own ``In`` or ``_i``."""
+        """Names that mean no harm here: in ``%timeit`` and its like, a cell's own ``In``, in ``setattr(self, …)``."""
         names = [node for node in ast.walk(self.tree) if isinstance(node, ast.Name)]
         own = {node.id for node in names if isinstance(node.ctx, ast.Store)} & HONEST
         found = {id(node) for node in names if node.id in own}
@@ -203,6 +201,8 @@ class _Look:
                 case ast.Call(ast.Attribute(ast.Call(ast.Name() as name)), [ast.Constant(magic), *_]) if (
                     magic in MAGICS
                 ):
+                    found.add(id(name))
+                case ast.Call(ast.Name("setattr") as name, [ast.Name("self"), *_]):
                     found.add(id(name))
         return found
 

@@ -231,6 +231,24 @@ def test_a_copied_test_is_flagged(graded):
     assert forgery.READS in {flag.what for flag in graded[1]["returns_history"].flags}
 
 
+def test_what_honest_code_does_is_not_flagged():
+    released = nbformat.v4.new_notebook()
+    honest = """%timeit sum(range(9))
+In = 3
+print(In)
+torch.backends.cudnn.benchmark = True
+class Net(nn.Module):
+    def __init__(self):
+        setattr(self, "w0", 1)
+        self.eval()
+def train(model, eval_every=3):
+    model.compile()"""
+    answered = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("import torch\nfrom torch import nn\n" + honest)]
+    )
+    assert forgery.suspects(released, answered) == []
+
+
 def test_answers_of_the_course_are_not_flagged(entry):
     answered, source = nb.read(entry.released()), nb.read(entry.source())
     given = [answer.code for answer in answers.parse(entry.answers().read_text(encoding="utf-8"))]
