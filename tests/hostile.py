@@ -100,7 +100,7 @@ CODE = {
     ),
     "memory_in_forks": (RIGHT | {"double": FORKS_WITH_MEMORY}, 0, "MB of memory while this cell ran"),
     "floods": (RIGHT | {"double": "def double(x):\n    print('line\\n' * 3_000_000)\n    return 2 * x"}, 4, "all 2"),
-    "shouts": (RIGHT | {"double": "def double(x):\n    raise ValueError('no' * 10**8)"}, 2, "1 of 2 tests passed"),
+    "shouts": (RIGHT | {"double": "def double(x):\n    raise ValueError('no' * 3 * 10**7)"}, 2, "1 of 2 tests passed"),
     "forks": (RIGHT | {"double": FORKS}, 2, "BlockingIOError"),
     "fills_the_disk": (RIGHT | {"double": FILLS_THE_DISK}, 2, "No space left on device"),
     "background": (RIGHT | {"double": BACKGROUND}, 4, "all 2"),
