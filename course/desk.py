@@ -17,11 +17,11 @@ GRADING = ".grading"  # where a class is graded unless another folder is named
 class Desk:
     """The folder in which one class is graded.
 
-    ``submitted/STUDENT/weekNN`` is read and never changed. Everything else is made by grading: ``release`` (the week as
-    students got it), ``master`` (the same with hidden tests), ``room`` (the students' course, as a sandbox shows
-    it), ``repaired``, ``autograded`` and ``feedback`` (one notebook or page a student), ``results`` (why each score
-    is what it is), ``weekNN.html`` and ``weekNN.csv`` (the class's report and grades), and the gradebook, where
-    ``database`` names no other place for it.
+    ``submitted/STUDENT/weekNN`` is read and never changed; ``superseded`` holds older work that collecting put aside.
+    Everything else is made by grading: ``release`` (the week as students got it), ``master`` (the same with hidden
+    tests), ``room`` (the students' course, as a sandbox shows it), ``repaired``, ``autograded`` and ``feedback`` (one
+    notebook or page a student), ``results`` (why each score is what it is), ``weekNN.html`` and ``weekNN.csv`` (the
+    class's report and grades), and the gradebook, where ``database`` names no other place for it.
     """
 
     folder: Path
