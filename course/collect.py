@@ -186,7 +186,7 @@ def _changed_grading(cell: NotebookNode, sent: NotebookNode) -> Iterator[Flag]:
     if not nb.is_graded(cell):
         return
     tags = sent.metadata.get("tags")
-    if isinstance(tags, list) and (more := [tag for tag in tags if tag not in nb.tags(cell)]):
+    if isinstance(tags, list) and (more := [tag for tag in tags if str(tag) not in nb.tags(cell)]):
         yield Flag(nb.grade_id(cell), "a tag on a graded cell; it is not used", ", ".join(map(str, more)))
     kept = _grading(sent)
     for key in ("points", "grade", "solution", "locked"):

@@ -93,7 +93,7 @@ def test_reordered_cells_are_graded_in_the_order_of_the_release(tmp_path, releas
 
 
 def test_tags_of_the_submission_are_ignored_and_added_cells_stay_in_place(tmp_path, released, answered):
-    cell_of(answered, "test_double").metadata["tags"] = ["experiment", "skip-execution"]
+    cell_of(answered, "test_double").metadata["tags"] = ["experiment", "skip-execution", [], {}]
     answered.cells.insert(4, new_code_cell("helper = 1", metadata={"tags": ["experiment"]}))
     repaired = collected(tmp_path, released, answered)
     assert not nb.tags(cell_of(repaired.notebook, "test_double"))
