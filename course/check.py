@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 import re
 from collections import Counter
@@ -164,8 +165,18 @@ def _grading(source: NotebookNode, path: Path) -> Iterator[str]:
             yield f"{name}: a graded cell worth nothing"
         if nb.is_test(cell) and not cell.metadata.nbgrader.get("locked"):
             yield f"{name}: a test cell that is not locked"
-        if nb.is_test(cell) and "HIDDEN TESTS" not in nb.regions(cell.source).kinds:
-            yield f"{name}: no hidden tests"
+        if nb.is_test(cell):
+            yield from (f"{name}: {problem}" for problem in _test(nb.regions(cell.source)))
+
+
+def _test(parts: nb.Regions) -> Iterator[str]:
+    if "HIDDEN TESTS" not in parts.kinds:
+        yield "no hidden tests"
+    for which, lines in (("visible", parts.visible), ("hidden", parts.hidden)):
+        try:
+            ast.parse("\n".join(lines))
+        except SyntaxError as error:
+            yield f"the {which} part is not Python by itself, and is run by itself: {error}"
 
 
 def _experiments(source: NotebookNode, path: Path) -> Iterator[str]:

@@ -11,6 +11,11 @@ from tests import tiny
 
 WRONG = "# %% wrong double: "
 RIGHT = "# %% right double: "
+TORN = """for x in (1, 2):
+    assert double(x) == 2 * x
+    ### BEGIN HIDDEN TESTS
+    assert double(-x) == -2 * x
+    ### END HIDDEN TESTS"""
 
 
 def verdict_on(course, head: str, code: str) -> answers.Verdict:
@@ -107,6 +112,7 @@ def test_rules_notice_what_they_are_for(course):
         "setup": (lambda c: c["setup"].update(source="import utils"), "course/setup_cell.txt"),
         "parameters": (lambda c: c["parameters"].update(source="PROFILE = 1"), "PROFILE and SEED"),
         "hidden": (lambda c: c["test_double"].update(source="assert double(2) == 4"), "no hidden tests"),
+        "alone": (lambda c: c["test_double"].update(source=TORN), "hidden part is not Python by itself"),
         "checkpoint": (lambda c: c["checkpoint"].metadata.update(tags=[]), "would run while grading"),
         "title": (lambda c: c["title"].update(source="# Week 2 · Tiny"), "should be '# Week 1"),
         "id": (lambda c: c["double"].metadata.nbgrader.update(grade_id="quadruple"), "grade ids are not unique"),
