@@ -131,8 +131,7 @@ def run(
 def collect(
     archive: Annotated[Path, typer.Argument(help="a zip file from Moodle, Canvas, Blackboard, or a folder a student")],
     week: Annotated[str | None, typer.Argument(help="the week, such as 1; where left out, the notebooks tell")] = None,
-    folder: Annotated[Path, typer.Option(help="the class: submissions go to submitted/STUDENT/weekNN")] = ROOT
-    / GRADING,
+    folder: Class = ROOT / GRADING,
     update: Annotated[bool, typer.Option("--update", help="take newer work; older is moved to superseded/")] = False,
 ) -> None:
     """Bring a class's submissions out of a learning platform's zip file; code 1 when some could not be taken."""

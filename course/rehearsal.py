@@ -81,7 +81,7 @@ def _look(chosen: dict[str, Answer], result: Result, tests: dict[str, str]) -> I
     marks = {mark.cell: mark for mark in result.marks}
     for exercise, answer in chosen.items():
         mark = marks[tests[exercise]]
-        flags = [flag for flag in result.flags if flag.cell in (exercise, tests[exercise])]
+        flags = [flag for flag in result.flags if flag.cell in ("", exercise, tests[exercise])]  # "": the whole run
         if answer.kind == "right" and mark.score != mark.points:
             problem = f"a right answer is rejected when graded: {mark.message}"
         elif answer.kind == "wrong" and mark.score:
