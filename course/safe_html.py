@@ -76,6 +76,7 @@ class Harmless(Preprocessor):
 
     def preprocess_cell(self, cell: NotebookNode, resources: dict, index: int) -> tuple[NotebookNode, dict]:
         if cell.cell_type == "code":
+            cell.execution_count = cell.execution_count if isinstance(cell.execution_count, int) else None
             cell.outputs = [_shown(output) for output in cell.outputs if _is_output(output)]
         for name, picture in cell.get("attachments", {}).items():
             for kind in picture.keys() & PASTED:

@@ -17,7 +17,6 @@ from nbgrader.api import Gradebook, MissingEntry
 from rich.progress import track
 
 from course import ROOT, files, grade, release
-from course import notebook as nb
 from course.desk import Desk
 from course.sandbox import MB, Bubblewrap, Limits
 from course.submission import Conditions
@@ -53,13 +52,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="hostile-") as folder:
         harm = _course(Path(folder, "harm"), None)
         for student, (answers, _, _) in hostile.CODE.items():
-            _send(harm, student, {name: code.replace("PORT", "1") for name, code in answers.items()})
+            tiny.send(harm, student, {name: code.replace("PORT", "1") for name, code in answers.items()})
         for student, (write, _, _) in hostile.FILES.items():
             harm.submitted(student, "week01").mkdir(parents=True)
-            write(harm.submitted(student, "week01"), _answered(harm, hostile.RIGHT))
+            write(harm.submitted(student, "week01"), tiny.answered(tiny.ENTRY.released(harm.root), hostile.RIGHT))
         forged = _course(Path(folder, "forged"), test_forgery.notebook())
         for student, (code, _) in test_forgery.FORGED.items():
-            _send(forged, student, {"scale": code})
+            tiny.send(forged, student, {"scale": code})
         page = HEAD.format(version=version("nbgrader"), patience=PATIENCE)
         page += _table("Code that does harm", harm, list(hostile.CODE))
         page += _table("Files that are not as released", harm, list(hostile.FILES))
@@ -74,18 +73,6 @@ def _course(root: Path, source: nbformat.NotebookNode | None) -> Desk:
         test_forgery.write_wrong_answers(root)
     release.release((tiny.ENTRY,), root)
     return Desk(root / ".grading", root)
-
-
-def _answered(desk: Desk, answers: dict[str, str]) -> nbformat.NotebookNode:
-    notebook = nb.read(tiny.ENTRY.released(desk.root))
-    for cell in notebook.cells:
-        cell.source = answers.get(cell.id, cell.source)
-    return notebook
-
-
-def _send(desk: Desk, student: str, answers: dict[str, str]) -> None:
-    desk.submitted(student, "week01").mkdir(parents=True)
-    nbformat.write(_answered(desk, answers), desk.submitted(student, "week01") / hostile.NAME)
 
 
 def _table(title: str, desk: Desk, students: list[str]) -> str:

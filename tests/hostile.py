@@ -60,6 +60,10 @@ def double(x):
     assert "HOSTS_SECRET" not in started_with and os.path.expanduser("~") == "/home/student"
     assert os.getcwd() == "/course/work/week01" and os.listdir(".") == ["week01_tiny.ipynb"]
     return 2 * x"""
+SENDS_NONSENSE = """def double(x):
+    kernel = get_ipython().kernel
+    kernel.session.send(kernel.iopub_socket, "display_data", {"data": 5}, parent=kernel.get_parent())
+    return 2 * x"""
 PRINTS_HIDDEN = "print(get_ipython().user_ns['In'])\n" + RIGHT["quadruple"]  # the test of double, as it was run
 CODE = {
     # student: answers, score of 4, what the reason says
@@ -105,6 +109,7 @@ CODE = {
     "fills_the_disk": (RIGHT | {"double": FILLS_THE_DISK}, 2, "No space left on device"),
     "background": (RIGHT | {"double": BACKGROUND}, 4, "all 2"),
     "looks_around": (RIGHT | {"double": LOOKS_AROUND}, 4, "all 2"),
+    "sends_nonsense": (RIGHT | {"double": SENDS_NONSENSE}, 0, "the kernel sent what is no message"),
     "prints_hidden": (RIGHT | {"quadruple": PRINTS_HIDDEN}, 4, "all 2 tests passed"),
 }
 

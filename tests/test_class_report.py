@@ -21,13 +21,12 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from nbgrader.api import Gradebook
 
 from course import class_report, grade, handback, release, safe_html
-from course import notebook as nb
 from course.desk import Desk
 from course.gradebook import ByHand
 from course.results import Grade
 from course.submission import Conditions, Flag, Mark, Result
-from tests import browser, tiny
-from tests.test_grade import RIGHT
+from tests import browser, hostile, tiny
+from tests.hostile import RIGHT
 
 HERE = Conditions(isolation=None)  # what is graded below is our own
 NOBODY = ByHand({}, {}, {})
@@ -61,24 +60,11 @@ for data, about in {OUTPUTS!r}:
     display(data, metadata=about, raw=True)"""
 
 
-def notebook(root: Path, answers: dict[str, str], *added) -> nbformat.NotebookNode:
-    sent = nb.read(tiny.ENTRY.released(root))
-    for cell in sent.cells:
-        cell.source = answers.get(cell.id, cell.source)
-    sent.cells += added
-    return sent
-
-
-def attack(root: Path) -> nbformat.NotebookNode:
-    """A right submission that shows everything that could run in a browser, and a figure and a table."""
+def attack(desk: Desk) -> None:
+    """Send a right submission that shows everything that could run in a browser, and a figure and a table."""
     shown = [new_output("display_data", data=data, metadata=about) for data, about in OUTPUTS]
     cells = new_code_cell(DISPLAY, outputs=shown), new_markdown_cell(MARKDOWN)
-    return notebook(root, RIGHT | {"why": MARKDOWN}, *cells)
-
-
-def send(desk: Desk, student: str, sent: nbformat.NotebookNode) -> None:
-    desk.submitted(student, "week01").mkdir(parents=True)
-    nbformat.write(sent, desk.submitted(student, "week01") / "week01_tiny.ipynb")
+    tiny.send(desk, EVE, RIGHT | {"why": MARKDOWN}, *cells)
 
 
 @pytest.fixture(scope="module")
@@ -88,10 +74,10 @@ def desk(tmp_path_factory) -> Desk:
     tiny.as_real_course(root)
     release.release((tiny.ENTRY,), root)
     desk = Desk(root / ".grading", root)
-    send(desk, "ada", notebook(root, RIGHT | {"why": "Because."}))
-    send(desk, "bob", notebook(root, WRONG))
-    send(desk, EVE, attack(root))
-    send(desk, "nil", notebook(root, {}))
+    tiny.send(desk, "ada", RIGHT | {"why": "Because."})
+    tiny.send(desk, "bob", WRONG)
+    attack(desk)
+    tiny.send(desk, "nil", {})
     grade.grade(desk, "week01", conditions=HERE)
     return desk
 
@@ -233,7 +219,9 @@ def test_points_and_comments_of_a_person_survive_and_reach_everything(desk):
 
 def test_the_attack_would_run_if_nothing_stopped_it(desk, needs, tmp_path):
     needs("chromium")
-    text = nbformat.writes(attack(desk.root)).replace("attachment:", "")  # nbconvert would stop there
+    text = (
+        (desk.submitted(EVE, "week01") / hostile.NAME).read_text().replace("attachment:", "")
+    )  # nbconvert would stop there
     html, _ = HTMLExporter(template_name="classic").from_notebook_node(nbformat.reads(text, as_version=4))
     (tmp_path / "page.html").write_text(html)
     assert "data-ran" in root_of(browser.look((tmp_path / "page.html").as_uri()).html).attrs
@@ -301,3 +289,10 @@ def test_a_picture_that_was_pasted_into_an_answer_is_shown():
     pasted = new_markdown_cell("![mine](attachment:image.png)", attachments={"image.png": {"image/png": DOT}})
     cell, _ = safe_html.Harmless().preprocess_cell(pasted, {}, 0)
     assert f'src="data:image/png;base64,{DOT}"' in safe_html.markdown_to_html(cell.source)
+
+
+def test_an_execution_count_that_is_no_number_is_not_shown():
+    forged = new_code_cell("1")
+    forged.execution_count = f"<img src=x onerror='{RUN}'>"
+    cell, _ = safe_html.Harmless().preprocess_cell(forged, {}, 0)
+    assert cell.execution_count is None

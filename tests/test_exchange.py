@@ -11,10 +11,9 @@ import nbformat
 import pytest
 
 from course import grade, release
-from course import notebook as nb
 from course.desk import Desk
 from tests import tiny
-from tests.test_grade import RIGHT
+from tests.hostile import RIGHT
 
 
 @pytest.fixture
@@ -31,13 +30,6 @@ def nbgrader(folder: Path, *arguments: str, course: Path) -> str:
     return done.stdout + done.stderr
 
 
-def answer(path: Path, answers: dict[str, str]) -> None:
-    notebook = nb.read(path)
-    for cell in notebook.cells:
-        cell.source = answers.get(cell.id, cell.source)
-    nbformat.write(notebook, path)
-
-
 def test_a_week_goes_out_and_comes_back_through_nbgraders_exchange(real, tmp_path_factory, bwrap):
     exchange, student = tmp_path_factory.mktemp("exchange"), tmp_path_factory.mktemp("student")
     exchange.chmod(0o777)
@@ -45,7 +37,8 @@ def test_a_week_goes_out_and_comes_back_through_nbgraders_exchange(real, tmp_pat
     nbgrader(real, "release_assignment", "week01", *places, course=real)
     shutil.copy(real / "nbgrader_config.py", student)
     nbgrader(student, "fetch_assignment", "week01", *places, course=real)
-    answer(student / "week01" / "week01_tiny.ipynb", RIGHT)
+    path = student / "week01" / "week01_tiny.ipynb"
+    nbformat.write(tiny.answered(path, RIGHT), path)
     nbgrader(student, "submit", "week01", *places, course=real)
     nbgrader(real, "collect", "week01", *places, course=real)
     desk = Desk(real / ".grading", real)
@@ -64,7 +57,7 @@ def test_nbgraders_own_release_is_ours_byte_for_byte(real):
 def test_validate_tells_an_unanswered_notebook_from_an_answered_one(real):
     path = tiny.ENTRY.released(real)
     assert "FAILED" in nbgrader(real, "validate", str(path), course=real)
-    answer(path, RIGHT | {"why": "Because."})
+    nbformat.write(tiny.answered(path, RIGHT | {"why": "Because."}), path)
     assert "passes all the tests" in nbgrader(real, "validate", str(path), course=real)
 
 

@@ -14,7 +14,6 @@ from dataclasses import replace
 from multiprocessing import resource_tracker
 from pathlib import Path
 
-import nbformat
 import psutil
 import pytest
 
@@ -29,19 +28,6 @@ from tests.hostile import LOOKS_AROUND, RIGHT
 QUICK = Conditions(Bubblewrap(), timeout=6, limits=Limits(memory=2000 * MB))
 
 
-def answered(desk: Desk, answers: dict[str, str]) -> nbformat.NotebookNode:
-    notebook = nb.read(tiny.ENTRY.released(desk.root))
-    for cell in notebook.cells:
-        cell.source = answers.get(cell.id, cell.source)
-    return notebook
-
-
-def send(desk: Desk, student: str, answers: dict[str, str]) -> None:
-    folder = desk.submitted(student, "week01")
-    folder.mkdir(parents=True)
-    nbformat.write(answered(desk, answers), folder / "week01_tiny.ipynb")
-
-
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory, bwrap):
     """A class of every kind, graded once."""
@@ -51,11 +37,11 @@ def graded(tmp_path_factory, bwrap):
     listener = socket.create_server(("127.0.0.1", 0))
     for student, (answers, _, _) in hostile.CODE.items():
         port = str(listener.getsockname()[1])
-        send(desk, student, {name: code.replace("PORT", port) for name, code in answers.items()})
+        tiny.send(desk, student, {name: code.replace("PORT", port) for name, code in answers.items()})
     for student, (write, _, _) in hostile.FILES.items():
         folder = desk.submitted(student, "week01")
         folder.mkdir(parents=True)
-        write(folder, answered(desk, RIGHT))
+        write(folder, tiny.answered(tiny.ENTRY.released(root), RIGHT))
     sent = {path: path.read_bytes() for path in sorted((desk.folder / "submitted").rglob("*.ipynb"))}
     resource_tracker.ensure_running()  # Dask's processes start it, and it stays
     temporary = tmp_path_factory.mktemp("temporary")
@@ -132,7 +118,7 @@ def test_grading_again_does_again_what_changed_and_keeps_the_rest(graded):
     executed = {s: desk.autograded(s, "week01") / "week01_tiny.ipynb" for s in ("right", "empty")}
     before = {student: path.stat().st_mtime_ns for student, path in executed.items()}
     shutil.rmtree(desk.submitted("empty", "week01"))
-    send(desk, "empty", RIGHT)
+    tiny.send(desk, "empty", RIGHT)
     again = {g.student: g for g in grade.grade(desk, "week01", jobs=2, conditions=QUICK)}
     changed = {student for student, path in executed.items() if path.stat().st_mtime_ns != before[student]}
     assert (changed, again["empty"].score) == ({"empty"}, 4)
@@ -165,7 +151,7 @@ def test_a_week_without_submissions_is_refused_by_name(course):
 def test_a_foreign_utils_does_no_harm_when_grading(course, bwrap, foreign_utils):
     release.release((tiny.ENTRY,), course)
     desk = Desk(course / ".grading", course)
-    send(desk, "right", RIGHT)
+    tiny.send(desk, "right", RIGHT)
     [got] = grade.grade(desk, "week01", conditions=QUICK)
     assert (got.score, got.reason) == (4, "all 2 tests passed")
 
@@ -173,7 +159,7 @@ def test_a_foreign_utils_does_no_harm_when_grading(course, bwrap, foreign_utils)
 def test_without_bubblewrap_nothing_is_graded_and_the_message_says_how_to_get_it(course, monkeypatch):
     release.release((tiny.ENTRY,), course)
     desk = Desk(course / ".grading", course)
-    send(desk, "right", RIGHT)
+    tiny.send(desk, "right", RIGHT)
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(NoSandbox, match="apt-get install bubblewrap"):
         grade.grade(desk, "week01")
@@ -183,7 +169,7 @@ def test_without_bubblewrap_nothing_is_graded_and_the_message_says_how_to_get_it
 def test_without_a_sandbox_a_class_can_be_graded_when_it_is_asked_for(course):
     release.release((tiny.ENTRY,), course)
     desk = Desk(course / ".grading", course)
-    send(desk, "right", RIGHT)
+    tiny.send(desk, "right", RIGHT)
     [got] = grade.grade(desk, "week01", conditions=Conditions(isolation=None))
     assert (got.score, got.reason) == (4, "all 2 tests passed")
 
@@ -191,7 +177,7 @@ def test_without_a_sandbox_a_class_can_be_graded_when_it_is_asked_for(course):
 def test_experiments_are_run_only_on_demand_and_their_checkpoints_are_recorded(course, bwrap):
     release.release((tiny.ENTRY,), course)
     desk = Desk(course / ".grading", course)
-    send(desk, "ada", RIGHT)
+    tiny.send(desk, "ada", RIGHT)
     grade.grade(desk, "week01", conditions=QUICK)
     assert results.stored(desk, "week01", ["ada"])["ada"].checkpoints == ()
     [got] = grade.grade(desk, "week01", conditions=replace(QUICK, full=True))
@@ -205,8 +191,8 @@ def test_an_ordinary_user_gets_the_same_sandbox(course, bwrap, needs):
     release.release((tiny.ENTRY,), course)
     tiny.as_real_course(course)
     desk = Desk(course / ".grading", course)
-    send(desk, "right", RIGHT)
-    send(desk, "looks_around", RIGHT | {"double": LOOKS_AROUND.replace("PORT", "1")})
+    tiny.send(desk, "right", RIGHT)
+    tiny.send(desk, "looks_around", RIGHT | {"double": LOOKS_AROUND.replace("PORT", "1")})
     as_user = ["unshare", "--user", "--map-user=1000", "--map-group=1000"]
     command = [*as_user, sys.executable, "-m", "course", "grade", "1", "--timeout", "6"]
     done = subprocess.run(command, cwd=course, env=tiny.environment(course), capture_output=True, text=True)
@@ -220,8 +206,8 @@ def test_an_interrupted_grading_leaves_no_kernel_and_goes_on_where_it_was(course
     release.release((tiny.ENTRY,), course)
     tiny.as_real_course(course)
     desk = Desk(course / ".grading", course)
-    send(desk, "ada", RIGHT)
-    send(desk, "slow", RIGHT | {"double": "import time\ndef double(x):\n    time.sleep(600)"})
+    tiny.send(desk, "ada", RIGHT)
+    tiny.send(desk, "slow", RIGHT | {"double": "import time\ndef double(x):\n    time.sleep(600)"})
     first = desk.result("ada", "week01")
     interrupted = tiny.interrupt(course, ["grade", "1", "--timeout", "8"], when=first)
     assert (interrupted.code, "Nothing is broken" in interrupted.said) == (130, True), interrupted.said
@@ -240,10 +226,10 @@ def test_feedback_is_about_the_newest_result_also_after_an_interruption(course):
     def stop(student: str) -> None:
         raise KeyboardInterrupt
 
-    send(desk, "ada", {})
+    tiny.send(desk, "ada", {})
     grade.grade(desk, "week01", conditions=Conditions(isolation=None))
     shutil.rmtree(desk.submitted("ada", "week01"))
-    send(desk, "ada", RIGHT)
+    tiny.send(desk, "ada", RIGHT)
     with pytest.raises(KeyboardInterrupt):
         grade.grade(desk, "week01", conditions=Conditions(isolation=None), done=stop)
     grade.grade(desk, "week01", conditions=Conditions(isolation=None))
@@ -255,8 +241,9 @@ def test_what_a_killed_worker_was_doing_is_done_again(course, bwrap):
     release.release((tiny.ENTRY,), course)
     tiny.as_real_course(course)
     desk = Desk(course / ".grading", course)
+    slow = RIGHT | {"double": "import time\ndef double(x):\n    time.sleep(0.2)\n    return 2 * x"}
     for student in "abcdef":
-        send(desk, student, RIGHT | {"double": "import time\ndef double(x):\n    time.sleep(0.2)\n    return 2 * x"})
+        tiny.send(desk, student, slow)
     command = [sys.executable, "-m", "course", "grade", "1", "--jobs", "2"]
     grading = subprocess.Popen(command, cwd=course, env=tiny.environment(course), stdout=subprocess.PIPE, text=True)
     while not desk.result("a", "week01").exists():
@@ -276,7 +263,7 @@ def test_what_a_killed_worker_was_doing_is_done_again(course, bwrap):
 def test_a_sandbox_that_fails_in_the_middle_is_not_the_students_fault(course, bwrap):
     release.release((tiny.ENTRY,), course)
     desk = Desk(course / ".grading", course)
-    send(desk, "slow", RIGHT | {"double": "import time\ndef double(x):\n    time.sleep(1)\n    return 2 * x"})
+    tiny.send(desk, "slow", RIGHT | {"double": "import time\ndef double(x):\n    time.sleep(1)\n    return 2 * x"})
     grade.prepare(desk, "week01")
     server = submission._fork_server(desk, "week01", QUICK.isolation, QUICK.limits)
     threading.Timer(2, server.close).start()

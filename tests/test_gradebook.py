@@ -29,7 +29,7 @@ from course.sandbox import Bubblewrap
 from course.submission import Conditions, Mark, Result
 from tests import tiny
 from tests.databases import PASSWORD, Postgres, PostgresServer, Sqlite, postgres_programs
-from tests.test_grade import RIGHT, send
+from tests.hostile import RIGHT
 
 PLAIN = Conditions(isolation=None)
 WRONG = {"double": "def double(x):\n    return x", "quadruple": RIGHT["quadruple"]}
@@ -61,7 +61,7 @@ def desk(course, database) -> Desk:
     release.release((tiny.ENTRY,), course)
     desk = Desk(course / ".grading", course, database.url)
     for student, answers in zip(SCORES, (RIGHT, WRONG, {}), strict=True):
-        send(desk, student, answers)
+        tiny.send(desk, student, answers)
     return desk
 
 
@@ -208,7 +208,7 @@ def test_killed_at_any_moment_grading_loses_nothing_that_was_finished(desk, data
     tiny.as_real_course(desk.root)
     wanted = SCORES | {f"student{number}": 4 for number in range(9)}
     for student in wanted.keys() - SCORES.keys():
-        send(desk, student, RIGHT)
+        tiny.send(desk, student, RIGHT)
     seed = random.randrange(10**6)
     print(f"seed {seed}")  # shown when the test fails
     chance, finished = random.Random(seed), {}
@@ -262,7 +262,7 @@ def test_a_full_disk_ends_grading_with_what_to_do_and_damages_nothing(course, bw
     tiny.as_real_course(course)
     desk = Desk(course / ".grading", course)
     for student in ("ada", "bob"):
-        send(desk, student, RIGHT)
+        tiny.send(desk, student, RIGHT)
     (desk.folder / "submitted").rename(course / "sent")
     outside, command = os.readlink("/proc/self/ns/mnt"), f"{sys.executable} -m course"
     environ = tiny.environment(course) | {"OUTSIDE": outside, "COURSE": command, "COLUMNS": "1000"}
@@ -316,7 +316,7 @@ def test_a_url_that_cannot_be_used_is_explained_without_its_password(url, monkey
 def test_a_wrong_password_ends_the_command_at_once_with_one_message(server, course, bwrap):
     release.release((tiny.ENTRY,), course)
     tiny.as_real_course(course)
-    send(Desk(course / ".grading", course), "ada", RIGHT)
+    tiny.send(Desk(course / ".grading", course), "ada", RIGHT)
     wrong = server.database().url.replace("geheim", "gehoim")
     environ = tiny.environment(course) | {databases.VARIABLE: wrong, "COLUMNS": "1000"}
     command = [sys.executable, "-m", "course", "grade", "1"]

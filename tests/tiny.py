@@ -18,6 +18,8 @@ import psutil
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from course import ROOT
+from course import notebook as nb
+from course.desk import Desk
 from course.syllabus import Notebook
 
 ENTRY = Notebook("week01_tiny", "1.1", "Tiny", "Two functions", "none", 1, (), (), 1, (1, 1))
@@ -88,6 +90,23 @@ def course(root: Path, source=None) -> Path:
     ENTRY.source(root).parent.mkdir(parents=True)
     nbformat.write(source or notebook(), ENTRY.source(root))
     return root
+
+
+def answered(path: Path, answers: dict[str, str]) -> nbformat.NotebookNode:
+    """A released notebook with the cells of some ids filled in."""
+    given = nb.read(path)
+    for cell in given.cells:
+        cell.source = answers.get(cell.id, cell.source)
+    return given
+
+
+def send(desk: Desk, student: str, answers: dict[str, str], *added: nbformat.NotebookNode) -> None:
+    """Put a student's submission, with cells that were added at its end, where `course grade` looks."""
+    sent = answered(ENTRY.released(desk.root), answers)
+    sent.cells += added
+    folder = desk.submitted(student, ENTRY.assignment)
+    folder.mkdir(parents=True)
+    nbformat.write(sent, folder / f"{ENTRY.stem}.ipynb")
 
 
 def as_real_course(root: Path) -> None:
