@@ -28,9 +28,13 @@ class WorkersLost(CourseError):
 
 
 PROGRESS = "course-progress"  # the topic on which workers say how far they are
-
-
 CONNECT = 20  # seconds within which a scheduler answers
+# Dask would look at itself up to a hundred times a second: a twentieth of what a submission costs.
+SELDOM = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.tick.interval": "1s",
+}
 
 
 @contextmanager
@@ -52,7 +56,7 @@ def workers(jobs: int, scheduler: str | None = None) -> Iterator[Client]:
     local = {"n_workers": jobs, "threads_per_worker": 1, "processes": True, "memory_limit": 0} | address
     with tempfile.TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as scratch:
         # Dask would hold its workers, and so a single notebook, at one thread, and leave a folder behind.
-        own = dask.config.set({"distributed.nanny.pre-spawn-environ": {}, "temporary-directory": scratch})
+        own = dask.config.set({**SELDOM, "distributed.nanny.pre-spawn-environ": {}, "temporary-directory": scratch})
         with own, LocalCluster(**local, silence_logs=logging.CRITICAL) as cluster, Client(cluster) as client:
             yield client
 

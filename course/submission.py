@@ -33,7 +33,9 @@ from utils.lab import CHECKPOINT_MIME
 
 EXCHANGE = ("timestamp.txt", "submission_secret.txt")  # nbgrader's exchange needs them to hand back feedback
 MODULE_SUFFIXES = (".py", ".pyc", ".so", ".pth", ".pyd", ".zip", ".egg")
-ALWAYS = ("ipykernel.kernelapp", "ipykernel.ipkernel")
+ALWAYS = ("ipykernel.kernelapp", "ipykernel.ipkernel", "ipykernel.debugger", "tornado.platform.asyncio")
+ALWAYS += tuple(f"IPython.core.{name}" for name in ("completerlib", "debugger", "logger", "oinspect"))
+ALWAYS += ("IPython.extensions.storemagic", "tornado.queues", "zmq.utils.garbage")
 ALWAYS += ("stack_data", "pygments.formatters.terminal256", "IPython.core.magics.basic")  # for a first traceback
 # Imported by what a notebook imports, but only when it is first used, which takes a second.
 LATER = {"torch": ("torch._dynamo",), "matplotlib": ("matplotlib.pyplot", "matplotlib_inline.backend_inline")}
