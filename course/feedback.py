@@ -95,9 +95,13 @@ def message(end: End, test: str, master: NotebookNode) -> str:
 
 def _telling_pieces(master: NotebookNode) -> frozenset[str]:
     """Stretches of a notebook's hidden tests that give one away, without spaces. Words and numbers alone do not."""
-    parts = [(cell, nb.regions(cell.source)) for cell in master.cells]
-    hidden = "\n".join("\n".join(part.hidden) for cell, part in parts if nb.is_test(cell))
-    public = "\n".join("\n".join(part.visible) for _, part in parts)
+    parts = [(nb.is_test(cell), nb.regions(cell.source)) for cell in master.cells]
+    hidden = "\n".join("\n".join(part.hidden) for is_test, part in parts if is_test)
+    return _only_in(hidden, "\n".join("\n".join(part.visible) for _, part in parts))
+
+
+@lru_cache(maxsize=4)  # the same for all tests and all students of a week
+def _only_in(hidden: str, public: str) -> frozenset[str]:
     code = re.sub("|".join(map(re.escape, sorted(_literals(hidden), key=len, reverse=True))) or "$", "\0", hidden)
     return frozenset(piece for piece in _pieces(code) - _pieces(public) if len(VALUES.sub("", piece)) > TELLING / 2)
 
@@ -115,6 +119,7 @@ def _in_the_authors_words(said: str, test: str) -> str:
     return "".join(kept) if any(word in kept for word in words if len(word) > TELLING / 2) else ""
 
 
+@lru_cache(maxsize=100)
 def _literals(source: str) -> frozenset[str]:
     found = (n.value for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Constant) and isinstance(n.value, str))
     return frozenset(text for text in found if len(text) > 2)

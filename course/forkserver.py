@@ -130,9 +130,19 @@ def run_kernel(request: dict, uid: int | None) -> None:
         numpy.random.seed()
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    kernel_application().launch_instance(["-f", path, "--HistoryManager.enabled=False", "--no-secure"])
+
+
+def kernel_application():
+    """ipykernel's application, without the thread for subshells: it takes longer than a short cell, and nobody asks."""
     from ipykernel.kernelapp import IPKernelApp
 
-    IPKernelApp.launch_instance(["-f", path, "--HistoryManager.enabled=False", "--no-secure"])
+    class WithoutSubshells(IPKernelApp):
+        def init_control(self, context):
+            super().init_control(context)
+            self.shell_channel_thread = None
+
+    return WithoutSubshells
 
 
 def give_up_rights(uid: int | None) -> None:

@@ -165,7 +165,7 @@ class InRoom(KernelProvisionerBase):
 
     server, room = AnyTrait(), AnyTrait()
     fault = ""  # why the grader ended it
-    _watch = _room = _kernel = None
+    _watch = _room = pid = None
 
     @property
     def has_process(self) -> bool:
@@ -180,7 +180,7 @@ class InRoom(KernelProvisionerBase):
             setattr(manager, name, port)
         inside = manager.get_connection_info() | {"ip": str(sandbox.SOCKETS / "s"), "key": manager.session.key.decode()}
         first, kernel = self.server.fork(self.room, inside)
-        self._room, self._kernel = os.pidfd_open(first), kernel
+        self._room, self.pid = os.pidfd_open(first), kernel
         self._watch = threading.Thread(target=self._look_after, args=(first,), daemon=True)
         self._watch.start()
         # From here the room's files are in /proc, so no folder of this machine is writable from inside.
@@ -192,13 +192,13 @@ class InRoom(KernelProvisionerBase):
         """End a room that uses too much memory or has lost its kernel."""
         limits = self.server.limits
         with contextlib.suppress(psutil.NoSuchProcess):
-            kernel = psutil.Process(self._kernel)
+            kernel = psutil.Process(self.pid)
             while not self._ended(WATCH):
                 if kernel.status() == psutil.STATUS_ZOMBIE:
                     break
                 if sum(kernel.cpu_times()[:2]) > limits.cpu - 1:
                     self.fault = f"used more than {limits.cpu} s of processor time"
-                if _memory(limits.memory, first, self._kernel) > limits.memory:
+                if _memory(limits.memory, first, self.pid) > limits.memory:
                     self.fault = f"used more than {limits.memory // MB} MB of memory"
                     break
         self._end()
@@ -222,7 +222,7 @@ class InRoom(KernelProvisionerBase):
     async def send_signal(self, signum: int) -> None:
         if await self.poll() is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self._kernel, signum)
+                os.kill(self.pid, signum)
 
     async def kill(self, restart: bool = False) -> None:
         if self._room is not None:

@@ -122,7 +122,8 @@ def examine(desk: Desk, assignment: str, conditions: Conditions, student: str) -
             shutil.copyfile(path, repaired / path.name)
     notes, flags = _beside(sent)
     parts = [
-        _examine_notebook(desk, assignment, conditions, student, digest, stem) for stem in desk.releases(assignment)
+        _examine_notebook(desk, assignment, conditions, student, digest, stem, release)
+        for stem, release in desk.releases(assignment).items()
     ]
     return Result(
         student,
@@ -142,10 +143,10 @@ def _joined(lists: Iterable[tuple]) -> tuple:
 
 
 def _examine_notebook(
-    desk: Desk, assignment: str, conditions: Conditions, student: str, digest: str, stem: str
+    desk: Desk, assignment: str, conditions: Conditions, student: str, digest: str, stem: str, release: NotebookNode
 ) -> Result:
     """What one notebook of a submission adds to its result."""
-    release, master = desk.releases(assignment)[stem], desk.masters(assignment)[stem]
+    master = desk.masters(assignment)[stem]
     found = collect(desk.submitted(student, assignment), stem, release)
     _write(found.notebook, desk.repaired(student, assignment) / f"{stem}.ipynb")
     suspects = forgery.suspects(release, found.notebook)
