@@ -41,8 +41,9 @@ HEAD = """# What hostile and damaged submissions get
 Written by `python -m tests.compare_with_stock`, which runs every submission of `tests/hostile.py` and
 `tests/test_forgery.py` through `course grade`, and through stock nbgrader {version} in the same course, with the same
 tests and 6 seconds a cell. Submissions of the first two tables have right answers (4 points) but for what their name
-says; those of the third have a wrong answer to the first exercise (2 points) and none to the second. Stock nbgrader has
-no limits; here it had 8 GB of memory a process and {patience} seconds a submission.
+says; those of the third have a wrong answer to the first exercise (2 points) and none to the second. In the first two,
+stock nbgrader's scores are of 5, since it counts the point that a person gives, too. It has no limits; here it had 8 GB
+of memory a process and {patience} seconds a submission.
 In *looks_around* a right answer gives a wrong result where it sees anything of the machine: files, processes, network.
 
 """

@@ -1,7 +1,4 @@
-"""Submissions of the tiny notebook as strangers send them: code that does harm, and files that are not as released.
-
-`python -m tests.hostile` shows what stock nbgrader does with each, inside a sandbox of its own.
-"""
+"""Submissions of the tiny notebook as strangers send them: code that does harm, and files that are not as released."""
 
 from __future__ import annotations
 
@@ -126,6 +123,18 @@ def without_metadata(notebook: NotebookNode) -> dict:
     return plain
 
 
+def of_format(minor: int) -> Callable[[NotebookNode], dict]:
+    """A change to an earlier version of format 4; before 4.5 cells had no ids."""
+
+    def change(notebook: NotebookNode) -> dict:
+        plain = json.loads(json.dumps(notebook)) | {"nbformat_minor": minor}
+        for cell in plain["cells"]:
+            del cell["id"]
+        return plain
+
+    return change
+
+
 def changed(change: Callable[[NotebookNode], object]) -> Callable[[Path, NotebookNode], None]:
     """A file under its own name, of a notebook in which something was changed."""
 
@@ -206,4 +215,4 @@ FILES = {
     "not_utf8": (encoded(lambda text: text.replace("Two functions", "Z\xfcrich").encode("latin-1")), 4, "is not UTF-8"),
     "fifty_megabytes": (changed(fifty_megabytes), 4, "all 2"),
     "link": (linked, 0, "holds no .ipynb file"),
-}
+} | {f"format_4_{minor}": (changed(of_format(minor)), 4, "all 2") for minor in range(5)}
