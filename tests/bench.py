@@ -18,7 +18,7 @@ from rich.table import Table
 
 from course import ROOT, answers, gradebook, release, run, syllabus
 from course.desk import GRADING, Desk
-from tests import bench_grading, bench_stages, tiny
+from tests import bench_grading, bench_nn, bench_stages, tiny
 
 FIRST = syllabus.load().notebooks[0]
 
@@ -107,7 +107,7 @@ def main() -> None:
         rows.append(asdict(row) | {"ratio": row.ratio})
         table.add_row(row.what, f"{row.ours:.2f} s", row.peer, f"{row.peers:.2f} s", f"{row.ratio:.2f}")
     Console().print(table)
-    rows += bench_grading.show() + bench_stages.show(bench_grading.torch_weeks()[1])
+    rows += bench_nn.show() + bench_grading.show() + bench_stages.show(bench_grading.torch_weeks()[1])
     (ROOT / "build" / "bench.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 

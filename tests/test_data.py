@@ -561,7 +561,7 @@ def test_every_entry_of_the_registry_is_complete():
 
 def official(name: str) -> bytes:
     folder = os.environ.get("COURSE_OFFICIAL_DATA")
-    if folder is None:
+    if not folder:
         pytest.skip("COURSE_OFFICIAL_DATA names no folder with official files")
     return Path(folder, name).read_bytes()
 

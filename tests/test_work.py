@@ -108,9 +108,9 @@ def test_a_weekly_tree_has_the_weeks_and_the_textbook_code_up_to_it(released, tm
     later = released / "notebooks" / "week02" / "week02_later.ipynb"
     later.parent.mkdir()
     later.write_text("{}")
-    (released / "utils" / "nn").mkdir()
-    for week in (1, 2, 3):
-        (released / "utils" / "nn" / f"taught{week}.py").write_text(f'"""A model."""\n\nTAUGHT_IN = {week}\n')
+    (released / "utils" / "nn").mkdir(exist_ok=True)
+    for name, week in (("nn/taught1", 1), ("nn/taught2", 2), ("nn/taught3", 3), ("taught_beside_it", 2)):
+        (released / "utils" / f"{name}.py").write_text(f'"""A model."""\n\nTAUGHT_IN = {week}\n')
     files = {path.as_posix() for path in publish.publish(tmp_path / "student", last_week=2, root=released)}
     assert "notebooks/week02/week02_later.ipynb" in files
     assert {f for f in files if "taught" in f} == {"utils/nn/taught1.py"}

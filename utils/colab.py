@@ -24,11 +24,16 @@ NEEDED = {
     "numpy": "numpy",
     "platformdirs": "platformdirs",
     "pooch": "pooch",
+    "regex": "regex",
     "requests": "requests",
+    "safetensors": "safetensors",
     "sklearn": "scikit-learn",
+    "tiktoken": "tiktoken",
+    "tokenizers": "tokenizers",
     "tqdm": "tqdm",
     "torch": "torch",
     "transformers": "transformers",
+    "typer": "typer",
 }
 
 
