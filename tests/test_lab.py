@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 
@@ -77,8 +78,12 @@ def test_progress_goes_to_standard_output(capsys):
 
 def test_an_unattended_run_never_writes_the_students_own_folder(monkeypatch):
     monkeypatch.setenv(lab.UNATTENDED, "1")
-    first, second = lab.Lab("week01_x").folder, lab.Lab("week01_x").folder
-    assert first != second
+    one, other = lab.Lab("week01_x"), lab.Lab("week01_x")
+    first, second = one.folder, other.folder
+    assert first.is_dir() and second.is_dir() and first != second
+    del other
+    gc.collect()
+    assert not second.exists()  # nothing is left on the machine
     monkeypatch.delenv(lab.UNATTENDED)
     monkeypatch.delenv("CI", raising=False)
     monkeypatch.setenv("XDG_DATA_HOME", str(first))

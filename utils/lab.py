@@ -124,7 +124,8 @@ class Lab:
     def folder(self) -> Path:
         """The student's own folder, outside the course. In an unattended run it is a fresh temporary folder."""
         if os.environ.get(UNATTENDED) or os.environ.get("CI"):
-            return Path(tempfile.mkdtemp(prefix="course-"))
+            self._temporary = tempfile.TemporaryDirectory(prefix="course-")  # gone when the notebook's kernel ends
+            return Path(self._temporary.name)
         return platformdirs.user_data_path("unified-ai-curriculum", ensure_exists=True)
 
 
