@@ -122,6 +122,7 @@ def test_what_only_began_like_a_stop_sequence_is_shown():
 def test_half_a_character_is_not_shown():
     assert recited(b"na", b"\xc3", b"\xaf", b"ve") == ["na", "ï", "ve", ""]
     assert held_back("x\N{REPLACEMENT CHARACTER}", []) == 1
+    assert recited(b"a", b"b", b"\xc3", b"\xa9", b"c", stops=["b\xe9"]) == ["a", ""]
 
 
 def test_no_more_tokens_come_than_were_asked_for():
@@ -131,12 +132,13 @@ def test_no_more_tokens_come_than_were_asked_for():
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--temperature", "0.05"], "temperature"),
-        (["--temperature", "2.1"], "temperature"),
-        (["--top-p", "0"], "top-p"),
-        (["--max-tokens", "0"], "max-tokens"),
+        (["--temperature", "0.05"], "0.05 is no number from 0.1 to 2.0"),
+        (["--temperature", "2.1"], "2.1 is no number from 0.1 to 2.0"),
+        (["--temperature", "nan"], "nan is no number from 0.1 to 2.0"),
+        (["--top-p", "0"], "0 is no number from 0.01 to 1.0"),
+        (["--max-tokens", "1.5"], "1.5 is no whole number from 1"),
         (["--stop", ""], "cannot be empty"),
-        (["--stop", "a\\"], "Write a backslash itself"),
+        (["--stop", "a\\q"], "write a backslash itself"),
         (["--model", "/nowhere/mine.safetensors"], "does not exist"),
     ],
 )

@@ -6,7 +6,9 @@ Degeneration (2020), for top-p; Keskar et al., CTRL (2019), section 4.1, for the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -24,6 +26,8 @@ from utils.nn.checkpoint import CheckpointError
 from utils.nn.gpt import GPT
 
 TAUGHT_IN = 9
+
+ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 
 
 @dataclass(frozen=True)
@@ -64,20 +68,22 @@ def penalised(logits: Float[Tensor, " V"], seen: Sequence[int], penalty: float) 
     return logits
 
 
-def top(logits: Float[Tensor, " V"], count: int) -> Float[Tensor, " V"]:
-    """Logits in which all but the largest are −∞; equal ones stay together."""
-    if not 0 < count < len(logits):
+def top(logits: Float[Tensor, "*batch V"], count: int) -> Float[Tensor, "*batch V"]:
+    """Logits in which all but the largest are −∞; those equal to the smallest of them stay, and all where it is 0."""
+    if not 0 < count < logits.shape[-1]:
         return logits
-    return logits.masked_fill(logits < logits.topk(count).values[-1], -torch.inf)
+    least = logits.topk(count, dim=-1).values[..., -1:]  # (*batch, 1)
+    return logits.masked_fill(logits < least, -torch.inf)  # (*batch, V)
 
 
-def nucleus(logits: Float[Tensor, " V"], share: float) -> Float[Tensor, " V"]:
+def nucleus(logits: Float[Tensor, "*batch V"], share: float) -> Float[Tensor, "*batch V"]:
     """Logits in which all are −∞ but the fewest, likeliest ones that have together at least this probability."""
     if share >= 1:
         return logits
-    ordered, order = logits.softmax(dim=-1).sort(descending=True)  # (V,), (V,)
-    before = ordered.cumsum(dim=-1) - ordered  # probability of all that are likelier: the crossing token stays
-    return logits.masked_fill(torch.zeros_like(logits, dtype=torch.bool).scatter(0, order, before >= share), -torch.inf)
+    ordered, order = logits.softmax(dim=-1).sort(dim=-1, descending=True)  # (*batch, V) each
+    before = ordered.cumsum(dim=-1) - ordered  # (*batch, V): what the likelier ones have; the crossing token stays
+    dropped = torch.zeros_like(logits, dtype=torch.bool).scatter(-1, order, before >= share)  # (*batch, V)
+    return logits.masked_fill(dropped, -torch.inf)
 
 
 class Cache:
@@ -94,12 +100,14 @@ class Cache:
         self.kept = torch.empty(shape, device=like.device, dtype=like.dtype)
         self.length = 0  # tokens that are in it
 
-    def extend(self, layer: int, *new: Float[Tensor, "B h T d"]) -> Float[Tensor, "2 B h S d"]:
+    def extend(
+        self, layer: int, key: Float[Tensor, "B h T d"], value: Float[Tensor, "B h T d"]
+    ) -> Float[Tensor, "2 B h S d"]:
         """Put a layer's keys and values of T new tokens behind those of earlier ones, and return all S of them."""
-        end = self.length + new[0].shape[2]
-        for kept, tensor in zip(self.kept[layer], new, strict=True):
-            kept[:, :, self.length : end] = tensor
-        return self.kept[layer, :, :, :, :end]
+        end = self.length + key.shape[2]
+        self.kept[layer, 0, :, :, self.length : end] = key
+        self.kept[layer, 1, :, :, self.length : end] = value
+        return self.kept[layer, :, :, :, :end]  # (2, B, h, S, d)
 
 
 @torch.inference_mode()
@@ -147,7 +155,7 @@ class Own:
     """A GPT of the course. Where its block is full, it goes on from the last half of it, read again from the start."""
 
     def __init__(self, model: GPT, tokenizer: BytePairEncoding) -> None:
-        self.model, self.tokenizer = model, tokenizer
+        self.model, self.device = model, model.tokens.weight.device
         self.encode, self.decode = tokenizer.encode, tokenizer.decode
         self.tokens: list[int] = []  # those in the cache
         self.cache = Cache(model)
@@ -158,7 +166,7 @@ class Own:
             tokens = [*self.tokens, *tokens][-(size // 2) :]
             self.tokens, self.cache = [], Cache(self.model)
         self.tokens += tokens
-        return cached_logits(self.model, torch.tensor([tokens]), self.cache)[0, -1]  # (V,)
+        return cached_logits(self.model, torch.tensor([tokens], device=self.device), self.cache)[0, -1].cpu()  # (V,)
 
     def ends(self, token: int) -> bool:
         return False
@@ -234,25 +242,64 @@ def first_stop(text: str, stops: Sequence[str]) -> int | None:
 
 
 def held_back(text: str, stops: Sequence[str]) -> int:
-    """How many characters at a text's end may still change, or become a stop sequence."""
-    unfinished = len(text) - len(text.rstrip("\N{REPLACEMENT CHARACTER}"))  # a character whose bytes are not all there
-    begun = (n for stop in stops for n in range(1, len(stop)) if text.endswith(stop[:n]))
-    return max(unfinished, *begun, 0)
+    """How many characters at a text's end may still change, or become a stop sequence.
+
+    Args:
+        text: decoded so far; holds no whole stop sequence.
+        stops: the stop sequences.
+    """
+    whole = text.rstrip("\N{REPLACEMENT CHARACTER}")  # without a character whose bytes are not all there
+    begun = (n for stop in stops for n in range(1, len(stop)) if whole.endswith(stop[:n]))
+    return len(text) - len(whole) + max(begun, default=0)
+
+
+def between(least: float, most: float, kind: type = float) -> Callable[[str], float]:
+    """A reader of numbers in a range, both ends included.
+
+    Args:
+        least, most: the range.
+        kind: float or int.
+
+    Returns:
+        A function of an option's text, which raises ``typer.BadParameter`` for what is no such number.
+    """
+
+    def parse(text: str) -> float:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:  # so that nan is refused, too
+            what = "whole number" if kind is int else "number"
+            raise typer.BadParameter(f"{text} is no {what} from {least} to {most}")
+        return value
+
+    return parse
 
 
 def unescaped(text: str) -> str:
-    r"""``\n``, ``\t``, ``\u00e9`` and so on as the characters that they stand for.
+    r"""``\n``, ``\t``, ``\r``, ``\\`` and ``\u00e9`` as the characters that they stand for.
 
     Raises:
-        typer.BadParameter: what follows a backslash has no meaning.
+        typer.BadParameter: what follows a backslash has no meaning, or the text is empty.
     """
-    try:
-        found = text.encode("latin-1", errors="backslashreplace").decode("unicode_escape")
-    except UnicodeDecodeError as error:
-        raise typer.BadParameter(f"{text!r}: {error.reason}. Write a backslash itself as \\\\.") from None
-    if not found:
+
+    def meant(match: re.Match) -> str:
+        code = match[1]
+        if len(code) == 5:
+            return chr(int(code[1:], 16))
+        if code not in ESCAPES:
+            raise typer.BadParameter(f"{match[0]} has no meaning here; write a backslash itself as \\\\")
+        return ESCAPES[code]
+
+    if not text:
         raise typer.BadParameter("a stop sequence cannot be empty")
-    return found
+    return re.sub(r"\\(u[0-9a-fA-F]{4}|.|\Z)", meant, text, flags=re.DOTALL)
+
+
+def option(help: str, parser: Callable[[str], object] | None = None):
+    """An option, with what it is for and who reads its text."""
+    return typer.Option(help=help, parser=parser)
 
 
 def opened(name: str) -> LanguageModel:
@@ -266,14 +313,14 @@ def opened(name: str) -> LanguageModel:
 
 def main(
     prompt: Annotated[str, typer.Argument(help="The text to continue.")],
-    temperature: Annotated[float, typer.Option(min=0.1, max=2.0, help="Low: likely tokens; high: all.")] = 1.0,
-    top_k: Annotated[int, typer.Option(min=0, help="Draw from the k likeliest tokens; 0: from all.")] = 0,
-    top_p: Annotated[float, typer.Option(min=0.01, max=1.0, help="Draw from the likeliest of that probability.")] = 1.0,
-    penalty: Annotated[float, typer.Option(min=1.0, max=2.0, help="Against repetition; 1: none.")] = 1.0,
-    max_tokens: Annotated[int, typer.Option(min=1, help="How many tokens at most.")] = 200,
-    stop: Annotated[list[str], typer.Option(parser=unescaped, help=r"Where to end: '\n\n'. Can be repeated.")] = (),
-    model: Annotated[str, typer.Option(help="mine, smollm2, or a file that week 8 has written.")] = "mine",
-    seed: Annotated[int, typer.Option(help="The same seed, the same text.")] = 0,
+    temperature: Annotated[float, option("0.1 to 2.0. Low: likely tokens; high: all.", between(0.1, 2.0))] = 1.0,
+    top_k: Annotated[int, option("Draw from the k likeliest tokens; 0: from all.", between(0, 10**6, int))] = 0,
+    top_p: Annotated[float, option("Draw from the likeliest of this probability.", between(0.01, 1.0))] = 1.0,
+    penalty: Annotated[float, option("1 to 2, against repetition; 1: none.", between(1.0, 2.0))] = 1.0,
+    max_tokens: Annotated[int, option("How many tokens at most.", between(1, 10**6, int))] = 200,
+    stop: Annotated[list[str], option(r"Where to end, such as '\n\n'. Can be repeated.", unescaped)] = (),
+    model: Annotated[str, option("mine, smollm2, or a file that week 8 has written.")] = "mine",
+    seed: Annotated[int, option("The same seed, the same text.")] = 0,
 ) -> None:
     """Continue a text with a language model, token by token."""
     if not prompt:
