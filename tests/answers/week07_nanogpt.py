@@ -692,9 +692,9 @@ class FeedForward(nn.Module):
         return self.to_out(gelu(self.to_hidden(x)))
 
 
-# %% right feed_forward: PyTorch's function
+# %% right feed_forward: the formula written out
 def gelu(x):
-    return F.gelu(x, approximate="tanh")
+    return 0.5 * x * (1 + torch.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
 
 
 class FeedForward(nn.Module):
