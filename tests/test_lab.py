@@ -189,6 +189,20 @@ panel = explore.explore(draw, offset=(0, 8), flip=False)
 """
 
 
+def test_labels_that_would_touch_move_apart():
+    _, axis = plot.figure()
+    for name, end in (("low", 1.0), ("also low", 1.001), ("high", 5.0)):
+        axis.plot([0, 1], [0, end], label=name)
+    axis.plot([0, 1], [2, 2])  # has no label
+    plot.label_ends(axis, gap=10)
+    places = {
+        text.get_text(): text.get_position()[1] + axis.transData.transform(text.xy)[1] * 0.72 for text in axis.texts
+    }
+    assert list(places) == ["low", "also low", "high"] and sorted(places, key=places.get) == list(places)
+    assert places["also low"] - places["low"] >= 9.9
+    assert [text.get_color() for text in axis.texts] == list(plot.COLOURS[:3])
+
+
 def test_an_explorer_renders_without_a_front_end_and_redraws_with_one():
     notebook = new_notebook(cells=[new_code_cell(EXPLORER), new_code_cell("panel.children[0].value = 7")])
     NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}).execute()

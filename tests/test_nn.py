@@ -161,13 +161,14 @@ def trainer(**changes: object) -> Trainer:
     return Trainer(model, torch.randint(50, (2000,)), TrainingConfig(**config))
 
 
-def test_an_interrupted_run_goes_on_to_the_same_numbers_bit_for_bit(tmp_path):
-    whole = trainer()
+@pytest.mark.parametrize("precision", ["float32", "bfloat16", "float16"])
+def test_an_interrupted_run_goes_on_to_the_same_numbers_bit_for_bit(tmp_path, precision):
+    whole = trainer(precision=precision)
     losses = [*whole.run()]
-    first = trainer()
+    first = trainer(precision=precision)
     before = [*first.run(until=5)]
     first.save(tmp_path / "run")
-    second = trainer()
+    second = trainer(precision=precision)
     torch.rand(7)  # whatever happens in between
     second.resume(tmp_path / "run")
     assert [*before, *second.run()] == losses
@@ -181,6 +182,10 @@ def test_a_damaged_run_or_another_one_is_refused_by_name(tmp_path):
     begun.save(path)
     with pytest.raises(CheckpointError, match=r"run\.safetensors is of another run"):
         trainer(rate=1e-4).resume(path)
+    other = trainer()
+    other.model = GPT(SIZES)
+    with pytest.raises(CheckpointError, match=r"run\.safetensors is of another model"):
+        other.resume(path)
     kept = path.read_bytes()
     for damaged in (kept[: len(kept) // 2], kept[:-9] + bytes([kept[-9] ^ 1]) + kept[-8:], b"", b"x" * 100):
         path.write_bytes(damaged)
@@ -222,6 +227,12 @@ def test_evaluation_is_the_mean_over_the_text_and_leaves_the_model_as_it_was():
     model.train()
     evaluate(model, tokens, length=10)
     assert model.training
+
+
+def test_a_text_that_is_too_short_is_refused():
+    for call in (lambda: evaluate(GPT(SIZES), torch.arange(9), 9), lambda: windows(torch.arange(9), 1, 9, None)):
+        with pytest.raises(ValueError, match="9 tokens has no stretch of 9"):
+            call()
 
 
 def test_the_model_that_comes_with_the_course_is_small_and_knows_its_text():

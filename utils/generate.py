@@ -19,6 +19,7 @@ import typer
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from utils.fetch import DataError
 from utils.lab import Lab
 from utils.nn import pretrained
 from utils.nn.bpe import BytePairEncoding
@@ -317,7 +318,7 @@ def main(
     top_k: Annotated[int, option("Draw from the k likeliest tokens; 0: from all.", between(0, 10**6, int))] = 0,
     top_p: Annotated[float, option("Draw from the likeliest of this probability.", between(0.01, 1.0))] = 1.0,
     penalty: Annotated[float, option("1 to 2, against repetition; 1: none.", between(1.0, 2.0))] = 1.0,
-    max_tokens: Annotated[int, option("How many tokens at most.", between(1, 10**6, int))] = 200,
+    max_tokens: Annotated[int, option("How many tokens at most.", between(1, 10_000, int))] = 200,
     stop: Annotated[list[str], option(r"Where to end, such as '\n\n'. Can be repeated.", unescaped)] = (),
     model: Annotated[str, option("mine, smollm2, or a file that week 8 has written.")] = "mine",
     seed: Annotated[int, option("The same seed, the same text.")] = 0,
@@ -327,7 +328,7 @@ def main(
         raise typer.BadParameter("the prompt is empty: a model needs at least one character to continue")
     try:
         talker = opened(model)
-    except CheckpointError as error:
+    except (CheckpointError, DataError) as error:
         raise typer.BadParameter(str(error), param_hint="--model") from None
     typer.echo(prompt, nl=False)
     for piece in stream(talker, prompt, Sampling(penalty, temperature, top_k, top_p), max_tokens, stop, seed):

@@ -83,6 +83,26 @@ def markup(fig: Figure, alt: str) -> str:
     return f'<img alt="{html.escape(alt)}" width="{width}" style="{style}" src="data:image/png;base64,{image}">'
 
 
+def label_ends(axis: Axes, gap: float = 10.0) -> None:
+    """Write the label of each labelled line behind its last point, in its colour; labels that would touch move apart.
+
+    Args:
+        axis: with its lines drawn and its limits set, and room on the right.
+        gap: the least distance of two labels, in points.
+    """
+    axis.figure.draw_without_rendering()  # the layout decides how far apart two values are
+    lines = [line for line in axis.get_lines() if not line.get_label().startswith("_")]
+    ends = {line: np.array([line.get_xdata()[-1], line.get_ydata()[-1]]) for line in lines}
+    height = {line: axis.transData.transform(end)[1] * 72 / axis.figure.dpi for line, end in ends.items()}  # points
+    lowest = -np.inf
+    for line in sorted(lines, key=height.get):
+        lowest = max(lowest, height[line])
+        shift = (5, lowest - height[line] - 3)
+        style = {"textcoords": "offset points", "color": line.get_color(), "fontsize": 8}
+        axis.annotate(line.get_label(), tuple(ends[line]), xytext=shift, **style)
+        lowest += gap
+
+
 def tile(axis: Axes, images: np.ndarray, columns: int, *, gap: int = 1) -> None:
     """Draw a batch of images side by side.
 

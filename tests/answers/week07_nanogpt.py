@@ -2746,3 +2746,92 @@ class FusedSelfAttention(CausalSelfAttention):
         self.weights = None
         out = self.to_out(torch.cat(mixed.unbind(1), dim=-1))
         return F.dropout(out, p=self.dropout, training=self.training)
+
+
+# %% wrong initialise: seeds the generator itself, so that every model begins with the same weights
+def initialise(model, layers):
+    torch.manual_seed(0)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            nn.init.zeros_(parameter)
+        elif "norm" not in name:
+            nn.init.normal_(parameter, std=0.02 / (math.sqrt(2 * layers) if "to_out" in name else 1))
+
+
+# %% wrong train_step: leaves the model in evaluation mode
+def clip_gradients(parameters, limit):
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum(g.square().sum().item() for g in gradients))
+    for g in gradients:
+        g.mul_(min(1.0, limit / max(norm, 1e-12)))
+    return norm
+
+
+def train_step(model, optimizer, tokens, targets, limit):
+    model.eval()
+    optimizer.zero_grad()
+    loss = model.loss(tokens, targets)
+    loss.backward()
+    norm = clip_gradients(model.parameters(), limit)
+    optimizer.step()
+    return loss.item(), norm
+
+
+# %% wrong train_step: clips only the gradients that the optimiser's first group has
+def clip_gradients(parameters, limit):
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    norm = math.sqrt(sum(g.square().sum().item() for g in gradients))
+    if norm > limit:
+        for g in gradients:
+            g.mul_(limit / norm)
+    return norm
+
+
+def train_step(model, optimizer, tokens, targets, limit):
+    optimizer.zero_grad()
+    loss = model.loss(tokens, targets)
+    loss.backward()
+    norm = clip_gradients(optimizer.param_groups[0]["params"], limit)
+    optimizer.step()
+    return loss.item(), norm
+
+
+# %% right train_step: PyTorch's own clipping of a list
+def clip_gradients(parameters, limit):
+    return torch.nn.utils.clip_grad_norm_(list(parameters), limit).item()
+
+
+def train_step(model, optimizer, tokens, targets, limit):
+    loss = model.loss(tokens, targets)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    norm = clip_gradients(model.parameters(), limit)
+    optimizer.step()
+    return loss.item(), norm
+
+
+# %% right causal_self_attention: the mask as a comparison of positions, scores by einsum, softmax by hand
+class CausalSelfAttention(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.heads, self.dropout = config.heads, config.dropout
+        self.to_qkv = nn.Linear(config.width, 3 * config.width)
+        self.to_out = nn.Linear(config.width, config.width)
+        self.weights = None
+
+    def project(self, x):
+        B, T, D = x.shape
+        q, k, v = self.to_qkv(x).view(B, T, 3, self.heads, D // self.heads).permute(2, 0, 3, 1, 4)
+        return q, k, v
+
+    def forward(self, x):
+        q, k, v = self.project(x)
+        place = torch.arange(x.shape[1], device=x.device)
+        scores = torch.einsum("bhqd,bhkd->bhqk", q, k) * q.shape[-1] ** -0.5
+        scores = torch.where(place[None, :] <= place[:, None], scores, torch.tensor(float("-inf"), dtype=x.dtype))
+        weights = (scores - scores.amax(-1, keepdim=True)).exp()
+        weights = weights / weights.sum(-1, keepdim=True)
+        self.weights = weights.detach()
+        weights = nn.functional.dropout(weights, p=self.dropout, training=self.training)
+        out = torch.einsum("bhqk,bhkd->bqhd", weights, v).flatten(2)
+        return nn.functional.dropout(self.to_out(out), p=self.dropout, training=self.training)

@@ -3873,3 +3873,47 @@ class Trainer:
         self.scaler.load_state_dict(scaler)
         self.generator.set_state(states["a"])
         torch.set_rng_state(states["b"])
+
+
+# %% wrong accumulate: the cross-entropy is computed in half precision
+def accumulate(model, batches, scale=None, precision="float32"):
+    count = sum(int((targets != -100).sum()) for _, targets in batches)
+    total = 0.0
+    for inputs, targets in batches:
+        with autocast(inputs.device, precision):
+            logits = model(inputs)
+        loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum").float() / count
+        (scale(loss) if scale else loss).backward()
+        total += loss.item()
+    return total
+
+
+# %% wrong checkpoint_file: reads with a pickle that can run code
+class CheckpointError(Exception):
+    pass
+
+
+def save(path, tensors, facts):
+    buffer = io.BytesIO()
+    torch.save({"tensors": tensors, "facts": facts}, buffer)
+    content = buffer.getvalue()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        try:
+            file.write(hashlib.sha256(content).digest() + content)
+            file.flush()
+            os.replace(file.name, path)
+        except BaseException:
+            os.unlink(file.name)
+            raise
+
+
+def load(path):
+    try:
+        data = path.read_bytes()
+        if hashlib.sha256(data[32:]).digest() != data[:32]:
+            raise CheckpointError(f"{path} is damaged")
+        kept = torch.load(io.BytesIO(data[32:]), weights_only=False)
+    except OSError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+    return kept["tensors"], kept["facts"]

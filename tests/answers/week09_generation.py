@@ -1991,3 +1991,41 @@ def unescaped(text):
         else:
             raise typer.BadParameter(f"{piece} is no escape")
     return "".join(parts)
+
+
+# %% right sampling: the temperature after top-k, which keeps the same tokens before and after
+@dataclass(frozen=True)
+class Sampling:
+    penalty: float = 1.0
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+    def __call__(self, logits, seen, generator):
+        logits = nucleus(top(penalised(logits, seen, self.penalty) , self.top_k) / self.temperature, self.top_p)
+        return torch.multinomial(logits.softmax(-1), 1, generator=generator).item()
+
+
+# %% right stream: only the end of the text is searched for a stop sequence
+def stream(model, prompt, sampling, max_tokens, stops=(), seed=0):
+    generator, tokens, text, shown = torch.Generator().manual_seed(seed), [], "", 0
+    seen = model.encode(prompt)
+    logits = model.read(seen)
+    for count in range(1, max_tokens + 1):
+        token = sampling(logits, [*seen, *tokens], generator)
+        if model.ends(token):
+            break
+        tokens.append(token)
+        before, text = len(text), model.decode(tokens)
+        longest = max(map(len, stops), default=0)
+        begin = max(0, before - longest)
+        if (end := first_stop(text[begin:], stops)) is not None:
+            yield text[shown : begin + end]
+            return
+        safe = len(text) - held_back(text, stops)
+        if safe > shown:
+            yield text[shown:safe]
+            shown = safe
+        if count < max_tokens:
+            logits = model.read([token])
+    yield text[shown:]

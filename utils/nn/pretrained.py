@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import argparse
 import base64
-import sys
+import math
 from dataclasses import asdict
 from pathlib import Path
 
@@ -63,7 +64,9 @@ def newest(lab: Lab) -> tuple[Path, str]:
 
 def main() -> None:
     """Train the course's own model and write it."""
-    [path] = sys.argv[1:]
+    options = argparse.ArgumentParser(description="Trains the model that comes with the course: a quarter of an hour.")
+    options.add_argument("file", type=Path, help="where to write it")
+    path = options.parse_args().file
     lab = Lab("pretrained")
     text = data.load("shakespeare")
     cut = len(text) * 9 // 10
@@ -76,8 +79,8 @@ def main() -> None:
     for loss in lab.progress(trainer.run(), "training", config.steps):
         if trainer.step % 500 == 0:
             print(f" step {trainer.step}: {loss:.3f} nats a token", flush=True)
-    bits = evaluate(model, test, 384) / torch.log(torch.tensor(2.0)).item() * len(test) / len(text[cut:].encode())
-    save(Path(path), model, tokenizer, bits_per_byte=bits, training=asdict(config))
+    bits = evaluate(model, test, 384) / math.log(2) * len(test) / len(text[cut:].encode())
+    save(path, model, tokenizer, bits_per_byte=bits, training=asdict(config))
     print(f"{bits:.3f} bits a byte on text that it has not seen; written to {path}")
 
 

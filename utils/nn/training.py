@@ -72,11 +72,20 @@ def windows(
         tokens: the text, (N,), N > T.
         batch, length: B and T.
         generator: on the CPU; draws where they begin.
+
+    Raises:
+        ValueError: the text is shorter than a stretch and its last target.
     """
+    _require(tokens, length)
     begins = torch.randint(len(tokens) - length, (batch,), generator=generator).to(tokens.device)  # (B,)
     places = begins[:, None] + torch.arange(length + 1, device=tokens.device)  # (B, T + 1)
     found = tokens[places]  # (B, T + 1)
     return found[:, :-1], found[:, 1:]
+
+
+def _require(tokens: Int[Tensor, " N"], length: int) -> None:
+    if len(tokens) <= length:
+        raise ValueError(f"a text of {len(tokens)} tokens has no stretch of {length} with a target after each")
 
 
 @torch.no_grad()
@@ -84,7 +93,11 @@ def evaluate(model: nn.Module, tokens: Int[Tensor, " N"], length: int, batch: in
     """Mean loss in nats per token over a text, cut into stretches of T tokens without overlap; a rest is not used.
 
     Divide by ln 2 and multiply by tokens per byte for bits per byte, which models with other tokenizers share.
+
+    Raises:
+        ValueError: the text is shorter than a stretch and its last target.
     """
+    _require(tokens, length)
     count = (len(tokens) - 1) // length
     inputs, targets = (tokens[at : at + count * length].view(count, length) for at in (0, 1))  # (count, T)
     was_training = model.training
@@ -169,16 +182,19 @@ class Trainer:
         """Go on where a run was saved.
 
         Raises:
-            CheckpointError: the file cannot be used, or is of a run with another configuration.
+            CheckpointError: the file cannot be used, or is of a run with another configuration or model.
         """
         tensors, facts = checkpoint.load(path)
-        if facts["config"] != asdict(self.config):
-            raise checkpoint.CheckpointError(f"{path} is of another run: {facts['config']}")
+        if facts.get("config") != asdict(self.config):
+            raise checkpoint.CheckpointError(f"{path} is of another run: {facts.get('config')}")
         parts = {name: {} for name in ("model", "optimiser")}
         for name, tensor in tensors.items():
             owner, _, rest = name.partition(".")
             parts.get(owner, {})[rest] = tensor
-        self.model.load_state_dict(parts["model"])
+        try:
+            self.model.load_state_dict(parts["model"])
+        except RuntimeError as error:
+            raise checkpoint.CheckpointError(f"{path} is of another model: {error}") from error
         state = self.optimiser.state_dict()
         state["state"] = {}
         for name, value in parts["optimiser"].items():
