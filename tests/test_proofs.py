@@ -7,48 +7,41 @@ import pytest
 from course import answers, check, rehearsal, release, run
 from course import notebook as nb
 from course.submission import SANDBOXED
+from course.syllabus import Notebook
 from tests import sample_class
 
 
-@pytest.fixture(scope="module")
-def executed():
-    """Each notebook's execution at the cpu profile, made once."""
-    done = {}
-
-    def execute(entry):
-        if entry.stem not in done:
-            [done[entry.stem]] = run.run((entry,))
-        return done[entry.stem]
-
-    return execute
+def asked_for(request: pytest.FixtureRequest) -> tuple[Notebook, ...]:
+    """The notebooks for which this session runs a test that uses the fixture."""
+    users = (item for item in request.session.items if request.fixturename in item.fixturenames)
+    return tuple(dict.fromkeys(item.callspec.params["entry"] for item in users))
 
 
 @pytest.fixture(scope="module")
-def tried():
-    """The verdicts on each notebook's answers, reached once."""
-    done = {}
+def executed(request) -> dict[Notebook, run.Execution]:
+    """Executions at the cpu profile; each takes one core, so two at once."""
+    entries = asked_for(request)
+    return dict(zip(entries, run.run(entries, jobs=2), strict=True))
 
-    def try_answers(entry):
-        if entry.stem not in done:
-            [(_, done[entry.stem])] = answers.try_all((entry,))
-        return done[entry.stem]
 
-    return try_answers
+@pytest.fixture(scope="module")
+def tried(request) -> dict[Notebook, list[answers.Verdict]]:
+    """The verdicts on the answers."""
+    return dict(answers.try_all(asked_for(request), jobs=2))
 
 
 def test_the_solution_executes_and_every_checkpoint_passes(entry, executed):
-    execution = executed(entry)
+    execution = executed[entry]
     assert execution.error == ""
     assert execution.checkpoints
     assert all(row["passed"] for row in execution.checkpoints)
 
 
 def test_the_solution_stays_within_three_gigabytes(entry, executed):
-    assert executed(entry).peak_mb < 3000
+    assert executed[entry].peak_mb < 3000
 
 
 def test_an_executed_solution_writes_nothing_to_standard_error(entry, executed):
-    executed(entry)
     path = run.ROOT / "build" / "executed" / "cpu" / f"{entry.stem}.ipynb"
     outputs = [out for cell in nb.read(path).cells for out in cell.get("outputs", ())]
     assert [out.text for out in outputs if out.output_type == "stream" and out.name == "stderr"] == []
@@ -71,7 +64,7 @@ def test_the_release_is_in_sync_byte_for_byte(entry, tmp_path):
 
 def test_graders_reject_wrong_answers_and_accept_right_ones(entry, tried):
     problems = [
-        f"{v.answer.exercise}, {v.answer.kind}: {v.answer.about}: {v.problem}" for v in tried(entry) if v.problem
+        f"{v.answer.exercise}, {v.answer.kind}: {v.answer.about}: {v.problem}" for v in tried[entry] if v.problem
     ]
     assert problems == []
 
@@ -82,7 +75,7 @@ def test_a_class_of_the_answers_is_graded_as_it_deserves(entry, bwrap):
 
 
 def test_each_exercise_has_a_wrong_answer_that_only_the_hidden_part_catches(entry, tried):
-    hidden = {v.answer.exercise for v in tried(entry) if v.caught_by == "hidden"}
+    hidden = {v.answer.exercise for v in tried[entry] if v.caught_by == "hidden"}
     assert {nb.grade_id(exercise) for exercise, _ in nb.exercises(nb.read(entry.source()))} - hidden == set()
 
 
