@@ -87,7 +87,7 @@ def misses(verdicts: list[Verdict], rehearsed: list[Rehearsed]) -> list[str]:
 
 
 def record(executions: list[Execution], path: Path) -> None:
-    """Update a page of recorded checkpoints row by row; rows of notebooks that were not run stay as they are."""
+    """Update a page of recorded checkpoints; the rows of notebooks that were not run stay as they are."""
     run = {execution.stem for execution in executions}
     head, rows = path.read_text(encoding="utf-8").split(RECORD_HEAD)
     kept = [row for row in rows.splitlines() if row and row.split("|")[1].strip() not in run]
@@ -104,7 +104,7 @@ def record(executions: list[Execution], path: Path) -> None:
                 today,
             )
             kept.append(f"| {' | '.join(cells)} |")
-    files.write_text(path, head + RECORD_HEAD + "\n".join(sorted(kept)) + "\n")
+    files.write_text(path, head + RECORD_HEAD + "\n".join(sorted(kept, key=lambda row: row.split("|")[1])) + "\n")
 
 
 def show(*tables: Table) -> None:

@@ -61,16 +61,17 @@ def test_events_tell_how_far_a_run_is(course):
     assert events[-1]["done"] == events[-1]["total"]
 
 
-def test_a_recorded_page_keeps_the_rows_of_notebooks_that_were_not_run(course, tmp_path):
+def test_a_recorded_page_keeps_other_notebooks_rows_and_each_notebooks_order(course, tmp_path):
     page = tmp_path / "page.md"
     page.write_text(f"# Measured\n\n{report.RECORD_HEAD}")
     rows = [dict(name="speed", value=v, sign="≥", target=2.0, unit="×", passed=True) for v in (3.0, 4.0)]
     first = [run.Execution(stem, "cpu", 1.0, 50.0, (rows[0],)) for stem in ("week01_a", "week02_b")]
     report.record(first, page)
-    report.record([run.Execution("week02_b", "cpu", 1.0, 50.0, (rows[1],))], page)
+    control = rows[1] | {"name": "control"}
+    report.record([run.Execution("week02_b", "cpu", 1.0, 50.0, (rows[1], control))], page)
     text = page.read_text()
-    assert ("| week01_a | speed | 3 × |" in text, "| week02_b | speed | 4 × |" in text) == (True, True)
-    assert text.count("week02_b") == 1
+    measured = [line.rsplit("|", 6)[0] for line in text.splitlines() if line.startswith("| week")]
+    assert measured == ["| week01_a | speed | 3 × ", "| week02_b | speed | 4 × ", "| week02_b | control | 4 × "]
     assert text.startswith("# Measured")
 
 
