@@ -41,9 +41,12 @@ from course import readme as readme_page
 from course import release as releasing
 from course import run as running
 from course import unpack as unpacking
+from course import validate as validating
 from course.desk import GRADING, Desk
 from course.submission import Conditions
 from course.syllabus import Notebook
+from utils.lab import own_folder
+from utils.progress import NEXT, chart
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 out = Console()
@@ -94,6 +97,32 @@ def lab(week: Week = None) -> None:
     chosen = [work_copy for work_copy, _ in _open(week)] if week else []
     _show_opened([(path, new) for path, new in opened if new])
     work.lab(chosen[0] if chosen else None)
+
+
+@app.command()
+def validate(
+    path: Annotated[Path, typer.Argument(help="your notebook, such as work/week07/week07_nanogpt.ipynb")],
+) -> None:
+    """Run the tests of your notebook, as the Validate button does, and say what fails; code 1 when something does."""
+    with _bar() as bar:
+        task = bar.add_task(f"Running {path.stem}", total=None)
+        validation = validating.validate(path, done=lambda done, total: bar.update(task, completed=done, total=total))
+    validating.show(validation, out)
+    raise typer.Exit(int(not validation.passed))
+
+
+@app.command()
+def progress(week: Week = None) -> None:
+    """Show how far you are: tests passed, checkpoints against their targets, time, and what comes next."""
+    folder = own_folder()
+    standings = chart(folder)
+    wanted = {entry.stem for entry in syllabus.load().select(week)} if week else set()
+    out.print(report.progress_table(standings))
+    for one in standings:
+        if one.checkpoints and (one.stem in wanted or not week):
+            out.print(report.measured_table(one))
+    coming = [one.stem for one in standings if one.state == NEXT]
+    out.print(f"Next: {', '.join(coming) or 'what is in progress'}. This is kept in {folder}, and nowhere else.")
 
 
 @app.command()

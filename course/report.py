@@ -15,7 +15,8 @@ from course.rehearsal import Rehearsed
 from course.results import Grade
 from course.run import Execution, machine
 from course.syllabus import Notebook, Syllabus
-from utils.lab import number
+from utils.lab import measured_and_target
+from utils.progress import DONE, MARKS, NEXT, PLANNED, Standing, clock
 
 RECORD_HEAD = (
     "| notebook | checkpoint | measured | target | seconds | MB | machine | date |\n|---|---|---|---|---|---|---|---|\n"
@@ -47,9 +48,29 @@ def checkpoint_table(executions: list[Execution]) -> Table:
     return table
 
 
-def measured_and_target(row: dict) -> tuple[str, str]:
-    measured = "not a number" if row["value"] is None else f"{number(row['value'])} {row['unit']}".strip()
-    return measured, f"{row['sign']} {number(row['target'])} {row['unit']}".strip()
+def progress_table(standings: list[Standing]) -> Table:
+    """The map of the weeks: one row a notebook."""
+    done = sum(standing.state == DONE for standing in standings)
+    table = Table("", "week", "notebook", "state", "tests", "checkpoints", "time", title="Your forty weeks")
+    for before, standing in zip([None, *standings], standings, strict=False):
+        if before and before.phase != standing.phase:
+            table.add_section()
+        tests = f"{len(standing.passed & standing.tests)} of {len(standing.tests)}" if standing.tests else ""
+        met = f"{standing.met} of {len(standing.checkpoints)}" if standing.checkpoints else ""
+        spent = clock(standing.seconds) if standing.seconds else ""
+        style = {DONE: "green", NEXT: "bold", PLANNED: "dim"}.get(standing.state)
+        cells = (MARKS[standing.state], standing.when, standing.stem, standing.state, tests, met, spent)
+        table.add_row(*cells, style=style)
+    table.caption = f"{done} of {len(standings)} notebooks done"
+    return table
+
+
+def measured_table(standing: Standing) -> Table:
+    """What a student measured in a notebook last."""
+    table = Table("", "measured", "target", "", title=standing.stem)
+    for row in standing.checkpoints.values():
+        table.add_row(row["name"], *measured_and_target(row), _mark(row["passed"]))
+    return table
 
 
 def grade_table(grades: list[Grade]) -> Table:

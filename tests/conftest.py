@@ -14,6 +14,7 @@ import pytest
 from course import database, syllabus
 from course.sandbox import Bubblewrap, NoSandbox
 from tests import tiny
+from utils.lab import UNATTENDED
 
 # A shell ignores SIGINT in what it starts in the background, and processes started from there would too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -52,6 +53,16 @@ def bwrap() -> None:
         Bubblewrap().check()
     except NoSandbox as reason:
         pytest.fail(str(reason)) if os.environ.get("CI") == "true" else pytest.skip(str(reason))
+
+
+@pytest.fixture
+def attended(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """As if a person sat in front of notebooks: their own folder, in a home of its own."""
+    for variable in (UNATTENDED, "CI"):
+        monkeypatch.delenv(variable, raising=False)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("XDG_DATA_HOME", str(home))
+    return home / "unified-ai-curriculum"
 
 
 @pytest.fixture

@@ -11,10 +11,11 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import platformdirs
+from IPython import get_ipython
 from IPython.display import display
 from tqdm import tqdm
 
@@ -54,6 +55,10 @@ class Lab:
         # Importing torch costs two seconds and 190 MB: a notebook that does without it should not pay.
         if torch := sys.modules.get("torch"):
             torch.manual_seed(seed)
+        if is_attended():
+            from utils import progress  # a graded notebook does without it
+
+            progress.watch(name, self.folder)
 
     def __repr__(self) -> str:
         return f"Lab({self.name!r}, profile={self.profile!r}, seed={self.seed})"
@@ -114,19 +119,65 @@ class Lab:
         passed = math.isfinite(value) and (value >= target if at_least is not None else value <= target)
         row = dict(name=name, value=value, sign=sign, target=float(target), unit=unit, passed=passed)
         _show_checkpoint(row, self)
+        if is_attended():
+            from utils import progress
+
+            progress.Diary(self.folder).write(self.name, checkpoint=_stored(row, self))
         if not passed:
             raise CheckpointMissed(
                 f"{name}: measured {number(value)} {unit}, but the target is {sign} {number(target)} {unit}. "
                 "Run the cells above again in order; if it stays, compare your code with the hints."
             )
 
+    def keep(self, name: str) -> None:
+        """Keep a class or function of this notebook for later weeks, with its tests; see :mod:`utils.own`.
+
+        Args:
+            name: what to keep, such as ``"GPT"``.
+
+        Raises:
+            NotKept: it is not defined, has no test or fails one; the message says what to do.
+        """
+        from utils import own
+
+        executed = get_ipython().user_ns["In"]
+        print(f"{name} is kept: {own.keep(name, executed, self.name, self.folder)}")
+
+    def mine(self, name: str) -> Any:
+        """Your own class or function of an earlier week if it still passes its tests, else the course's; says which.
+
+        Args:
+            name: what was kept, such as ``"GPT"``.
+
+        Raises:
+            LookupError: there is neither.
+        """
+        from utils import own
+
+        return own.mine(name, self.folder if is_attended() else None)
+
     @cached_property
     def folder(self) -> Path:
         """The student's own folder, outside the course. In an unattended run it is a fresh temporary folder."""
-        if os.environ.get(UNATTENDED) or os.environ.get("CI"):
-            self._temporary = tempfile.TemporaryDirectory(prefix="course-")  # gone when the notebook's kernel ends
-            return Path(self._temporary.name)
-        return platformdirs.user_data_path("unified-ai-curriculum", ensure_exists=True)
+        if is_attended():
+            return own_folder()
+        self._temporary = tempfile.TemporaryDirectory(prefix="course-")  # gone when the notebook's kernel ends
+        return Path(self._temporary.name)
+
+
+def is_attended() -> bool:
+    """Whether a person sits in front of the notebook, rather than `course run`, grading or CI."""
+    return not (os.environ.get(UNATTENDED) or os.environ.get("CI"))
+
+
+def own_folder() -> Path:
+    """The student's own folder: progress and kept code. On Colab it is in Google Drive, where that is connected."""
+    drive = Path("/content/drive/MyDrive")
+    if "google.colab" in sys.modules and drive.is_dir():
+        folder = drive / "unified-ai-curriculum"
+        folder.mkdir(exist_ok=True)
+        return folder
+    return platformdirs.user_data_path("unified-ai-curriculum", ensure_exists=True)
 
 
 def number(value: float) -> str:
@@ -134,16 +185,25 @@ def number(value: float) -> str:
     return f"{value:.4g}"
 
 
+def measured_and_target(row: dict) -> tuple[str, str]:
+    """A checkpoint's value and its target, with their unit: ``("7.8 ×", "≥ 5 ×")``."""
+    measured = "not a number" if row["value"] is None else f"{number(row['value'])} {row['unit']}".strip()
+    return measured, f"{row['sign']} {number(row['target'])} {row['unit']}".strip()
+
+
 def _show_checkpoint(row: dict, lab: Lab) -> None:
+    stored = _stored(row, lab) | {"notebook": lab.name}
     mark = "✓" if row["passed"] else "✗"
-    measured, target = (f"{number(row[key])} {row['unit']}".strip() for key in ("value", "target"))
-    text = f"{mark} {row['name']}: measured {measured}, target {row['sign']} {target}"
+    measured, target = measured_and_target(stored)
+    text = f"{mark} {row['name']}: measured {measured}, target {target}"
     colour = "#00664b" if row["passed"] else "#a33d00"  # dark enough on white: contrast above 6
     markup = (
         f'<div style="background:#fff;color:{colour};border-left:4px solid {colour};padding:4px 10px;max-width:44em">'
-        f"<b>{mark}</b> {html.escape(row['name'])}: measured <b>{measured}</b>, target {row['sign']} {target}</div>"
+        f"<b>{mark}</b> {html.escape(row['name'])}: measured <b>{measured}</b>, target {html.escape(target)}</div>"
     )
-    # A NaN is no JSON: stored as null, it still reads as missed.
-    stored = row | {"value": row["value"] if math.isfinite(row["value"]) else None, "notebook": lab.name}
-    bundle = {"text/plain": text, "text/html": markup, CHECKPOINT_MIME: stored | {"profile": lab.profile}}
-    display(bundle, raw=True)
+    display({"text/plain": text, "text/html": markup, CHECKPOINT_MIME: stored}, raw=True)
+
+
+def _stored(row: dict, lab: Lab) -> dict:
+    """A NaN is no JSON: stored as null, it still reads as missed."""
+    return row | {"value": row["value"] if math.isfinite(row["value"]) else None, "profile": lab.profile}
