@@ -41,6 +41,7 @@ from course import readme as readme_page
 from course import release as releasing
 from course import run as running
 from course import unpack as unpacking
+from course import update as updating
 from course import validate as validating
 from course.desk import GRADING, Desk
 from course.submission import Conditions
@@ -86,16 +87,26 @@ def list_(
 
 @app.command("open")
 def open_(week: Week = None) -> None:
-    """Copy a released week into work/, once; a copy that is there is never touched."""
-    _show_opened(_open(week))
+    """Copy a released week into work/, once; into a copy that is there, bring what a newer release changed.
+
+    No cell in which you wrote something is touched, and the copy as it was is kept.
+    """
+    for entry, new in _open(week):
+        if not new and updating.is_newer(entry):
+            _show_update(entry, updating.update(entry))
+        else:
+            out.print(f"{'copied to' if new else 'yours, as it was:'} {_shown(work.copy_of(entry))}", highlight=False)
 
 
 @app.command()
 def lab(week: Week = None) -> None:
     """Open JupyterLab on work/, with nbgrader's buttons."""
-    opened = _open(None)
-    chosen = [work_copy for work_copy, _ in _open(week)] if week else []
-    _show_opened([(path, new) for path, new in opened if new])
+    for entry, new in _open(None):
+        if new:
+            out.print(f"copied to {_shown(work.copy_of(entry))}", highlight=False)
+        elif updating.is_newer(entry):
+            out.print(f"{entry.stem} has a newer release. To take it over:  course open {entry.stem}")
+    chosen = [work.copy_of(entry) for entry, _ in _open(week)] if week else []
     work.lab(chosen[0] if chosen else None)
 
 
@@ -335,16 +346,22 @@ def _written(week: str | None) -> tuple[Notebook, ...]:
     return entries
 
 
-def _open(week: str | None) -> list[tuple[Path, bool]]:
+def _open(week: str | None) -> list[tuple[Notebook, bool]]:
     opened = work.open_week(syllabus.load().select(week))
     if week and not opened:
         raise syllabus.UnknownNotebook(f"'{week}' is not released yet. See `course list`.")
     return opened
 
 
-def _show_opened(opened: list[tuple[Path, bool]]) -> None:
-    for path, new in opened:
-        out.print(f"{'copied to' if new else 'yours, untouched:'} {path.relative_to(ROOT)}", highlight=False)
+def _show_update(entry: Notebook, update: updating.Update) -> None:
+    out.print(f"{_shown(work.copy_of(entry))} is up to date with its newer release:", highlight=False)
+    said = {"new": update.added, "changed": update.changed, "no longer there": update.removed}
+    said["changed by you and by the course, yours is left"] = update.kept
+    for what, cells in said.items():
+        if cells:
+            out.print(f"  {what}: {escape(', '.join(cells))}", highlight=False)
+    if update.before:
+        out.print(f"  as it was before: {_shown(update.before)}", highlight=False)
 
 
 def _run(entries: tuple[Notebook, ...], **options) -> list[running.Execution]:

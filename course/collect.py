@@ -162,7 +162,7 @@ def repair(release: NotebookNode, submitted: NotebookNode) -> Repaired:
 
     Cells that the student added stay where they are, without tags or nbgrader metadata.
     """
-    owners = _match(release, submitted)
+    owners = match(release, submitted)
     mine, extra, last = defaultdict(list), defaultdict(list), -1
     for cell, owner in zip(submitted.cells, owners, strict=True):
         (extra[last] if owner is None else mine[owner]).append(cell)
@@ -197,7 +197,7 @@ def _changed_grading(cell: NotebookNode, sent: NotebookNode) -> Iterator[Flag]:
             )
 
 
-def _match(release: NotebookNode, submitted: NotebookNode) -> list[int | None]:
+def match(release: NotebookNode, submitted: NotebookNode) -> list[int | None]:
     """For each submitted cell the index of the released cell that it was, None for one that the student added."""
     owners: list[int | None] = [None] * len(submitted.cells)
     for key in (_grade_id, _cell_id, _text, _defined):  # the surest first; the next is for cells still without a match

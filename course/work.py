@@ -1,4 +1,7 @@
-"""The student's folder work/, where a notebook is copied once and never overwritten; JupyterLab on it and on all."""
+"""The student's folder work/, where a notebook is copied once; JupyterLab on it and on all.
+
+What a later release changes comes into a copy by `course.update`, which touches no cell of the student's.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,20 @@ from pathlib import Path
 from course import ROOT
 from course.syllabus import Notebook
 
+BASES = ".released"  # in work/: each notebook as it was released when the copy took it over last
 
-def open_week(entries: Iterable[Notebook], root: Path = ROOT) -> list[tuple[Path, bool]]:
+
+def base_of(entry: Notebook, root: Path = ROOT) -> Path:
+    """The release from which a student's copy was made."""
+    return root / "work" / BASES / f"{entry.stem}.ipynb"
+
+
+def copy_of(entry: Notebook, root: Path = ROOT) -> Path:
+    """The student's copy of a notebook."""
+    return root / "work" / entry.assignment / f"{entry.stem}.ipynb"
+
+
+def open_week(entries: Iterable[Notebook], root: Path = ROOT) -> list[tuple[Notebook, bool]]:
     """Copy released notebooks into work/, each with the files beside it.
 
     Args:
@@ -21,19 +36,21 @@ def open_week(entries: Iterable[Notebook], root: Path = ROOT) -> list[tuple[Path
         root: the course.
 
     Returns:
-        Each notebook's path in work/, and whether it was copied now: False means that it was there and is untouched.
+        Each notebook, and whether it was copied now: False means that it was there and is untouched.
     """
     opened = []
     for entry in entries:
         released = entry.released(root)
         if not released.exists():
             continue
-        folder = root / "work" / entry.assignment
+        folder = copy_of(entry, root).parent
         folder.mkdir(parents=True, exist_ok=True)
         for source in (path for path in released.parent.rglob("*") if path.is_file() and path.suffix != ".ipynb"):
             copy_once(source, folder / source.relative_to(released.parent))
-        target = folder / released.name
-        opened.append((target, copy_once(released, target)))
+        if new := copy_once(released, copy_of(entry, root)):
+            base_of(entry, root).unlink(missing_ok=True)  # of an earlier copy, which the student has removed
+            copy_once(released, base_of(entry, root))
+        opened.append((entry, new))
     return opened
 
 

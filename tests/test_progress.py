@@ -38,7 +38,8 @@ def standing(diary, root, stem=tiny.ENTRY.stem):
 
 def test_what_passes_and_is_measured_in_a_notebook_is_written_down(tree, attended):
     """A student's own run in a kernel, as JupyterLab starts one."""
-    [(path, _)] = work.open_week((tiny.ENTRY,), tree)
+    work.open_week((tiny.ENTRY,), tree)
+    path = work.copy_of(tiny.ENTRY, tree)
     notebook = tiny.answered(path, {"double": "def double(x):\n    return x + x"})
     notebook.cells.insert(3, nb.nbformat.v4.new_code_cell(tiny.CHECKPOINT, id="early"))
     client = NotebookClient(notebook, allow_errors=True, resources={"metadata": {"path": str(path.parent)}})

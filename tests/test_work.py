@@ -28,11 +28,11 @@ def released(course):
 
 
 def test_a_week_is_copied_once_and_an_edit_survives(released):
-    [(path, new)] = work.open_week((tiny.ENTRY,), released)
-    assert new
+    assert work.open_week((tiny.ENTRY,), released) == [(tiny.ENTRY, True)]
+    path = work.copy_of(tiny.ENTRY, released)
     path.write_text("my own work")
     release.release((tiny.ENTRY,), released)
-    assert work.open_week((tiny.ENTRY,), released) == [(path, False)]
+    assert work.open_week((tiny.ENTRY,), released) == [(tiny.ENTRY, False)]
     assert path.read_text() == "my own work"
 
 
@@ -119,7 +119,8 @@ def test_a_weekly_tree_has_the_weeks_and_the_textbook_code_up_to_it(released, tm
 
 
 def test_a_foreign_utils_does_no_harm_in_a_kernel_as_jupyterlab_starts_it(released, foreign_utils):
-    [(path, _)] = work.open_week((tiny.ENTRY,), released)
+    work.open_week((tiny.ENTRY,), released)
+    path = work.copy_of(tiny.ENTRY, released)
     notebook = nb.read(path)
     notebook.cells = notebook.cells[:3]
     NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}).execute()
@@ -128,7 +129,8 @@ def test_a_foreign_utils_does_no_harm_in_a_kernel_as_jupyterlab_starts_it(releas
 
 def test_a_utils_that_was_imported_from_elsewhere_is_named(released, foreign_utils):
     (foreign_utils / "utils" / "__init__.py").write_text("")
-    [(path, _)] = work.open_week((tiny.ENTRY,), released)
+    work.open_week((tiny.ENTRY,), released)
+    path = work.copy_of(tiny.ENTRY, released)
     notebook = nb.read(path)
     notebook.cells = notebook.cells[:3]
     notebook.cells[1].source += "\nimport utils"
