@@ -13,3 +13,6 @@ ROOT = Path(__file__).resolve().parent.parent
 # `utils` is never installed; it is found beside syllabus.toml, before any other package of that name.
 if str(ROOT) not in sys.path[:1]:
     sys.path.insert(0, str(ROOT))
+
+# jsonschema, which checks notebooks, would compile a grammar of international web addresses: 1.5 s of every start.
+sys.modules.setdefault("rfc3987_syntax", None)

@@ -6,7 +6,7 @@ import ast
 import difflib
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -67,6 +67,16 @@ def marker_problems(source: NotebookNode) -> Iterator[str]:
 
 def leaks(source: NotebookNode, released: NotebookNode) -> list[str]:
     """Lines of solutions and hidden tests, outputs and markers that reached the student's notebook."""
+    found = leaked(source, (line for cell in released.cells for line in cell.source.splitlines()))
+    if any(cell.get("outputs") or cell.get("attachments") for cell in released.cells):
+        found.append("the release has outputs or attachments")
+    if any(cell.cell_type == "code" and nb.MARKER.search(cell.source) for cell in released.cells):
+        found.append("the release still has a marker")
+    return found
+
+
+def leaked(source: NotebookNode, lines: Iterable[str]) -> list[str]:
+    """Which of some lines that students get stand only in a solution or in hidden tests."""
     public, secret = Counter(), set()
     for cell in source.cells:
         parts = nb.regions(cell.source)
@@ -74,17 +84,12 @@ def leaks(source: NotebookNode, released: NotebookNode) -> list[str]:
         if not whole:
             public.update(line.strip() for line in parts.visible)
         secret.update(line.strip() for line in (*parts.solution, *parts.hidden, *(parts.visible if whole else ())))
-    given = Counter(line.strip() for cell in released.cells for line in cell.source.splitlines())
-    found = [
+    given = Counter(line.strip() for line in lines)
+    return [
         f"leaked into the release: {line[:80]!r}"
         for line in sorted(secret)
         if len(line) > DISTINCTIVE and given[line] > public[line]
     ]
-    if any(cell.get("outputs") or cell.get("attachments") for cell in released.cells):
-        found.append("the release has outputs or attachments")
-    if any(cell.cell_type == "code" and nb.MARKER.search(cell.source) for cell in released.cells):
-        found.append("the release still has a marker")
-    return found
 
 
 def answers_problems(entry: Notebook, root: Path = ROOT) -> list[str]:
