@@ -9,7 +9,7 @@ WEEK ?=
 PROFILE ?= cpu
 JOBS ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help instructors install start lab notebooks run grade report formgrader publish test bench clean
+.PHONY: help instructors install start lab notebooks run grade report formgrader publish site test bench clean
 
 help: ## what each verb does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -50,6 +50,10 @@ formgrader: instructors install ## grade written answers by hand, in the browser
 publish: instructors install ## build the student's tree FOLDER=… [WEEK=1, the last week that students get]
 	@test -n "$(FOLDER)" || { echo "Say where to, an empty folder: make publish FOLDER=../student"; exit 1; }
 	@$(COURSE) publish "$(FOLDER)" $(if $(WEEK),--last-week $(WEEK))
+
+site: EXTRAS = dev
+site: instructors install ## build the website, in build/site
+	@$(COURSE) site
 
 test: EXTRAS = dev
 test: instructors install ## run all checks of the project

@@ -285,6 +285,21 @@ def publish(
     out.print(f"[green]✓[/] {len(published)} files in {folder}")
 
 
+@app.command()
+def site() -> None:
+    """Build the website in build/site; what has changed since it was executed is executed first."""
+    _needs_instructor_tree("site")
+    from course import site as website  # Sphinx, which only contributors install
+
+    if lacking := website.missing():
+        _run(tuple(lacking), profile="cpu", seed=0, jobs=1, scheduler=None)
+    with out.status("Building the website"):
+        built = website.build(ROOT / "build" / "site")
+    for warning in built.warnings:
+        out.print(f"[yellow]{escape(warning)}[/]", highlight=False)
+    out.print(f"[green]✓[/] {built.pages} pages. Open {_shown(built.index)}")
+
+
 @app.command("doctor")
 def doctor_() -> None:
     """Say what is missing on this machine and how to get it; code 1 when something is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from course import answers, check, rehearsal, release, run
+from course import answers, check, rehearsal, release, run, site
 from course import notebook as nb
 from course.submission import SANDBOXED
 from course.syllabus import Notebook
@@ -54,6 +54,12 @@ def test_the_notebook_keeps_every_rule(entry):
 def test_unanswered_exercises_fail_their_own_tests_and_nothing_else_fails(entry):
     [(_, problems)] = answers.unanswered_all((entry,))
     assert problems == []
+
+
+def test_its_page_on_the_website_shows_no_answer(entry, executed):
+    path = run.ROOT / "build" / "executed" / "cpu" / f"{entry.stem}.ipynb"
+    page = site.as_page(nb.read(entry.released()), nb.read(path))
+    assert check.leaked(nb.read(entry.source()), site.lines(page)) == []
 
 
 def test_the_release_is_in_sync_byte_for_byte(entry, tmp_path):

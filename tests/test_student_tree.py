@@ -43,14 +43,16 @@ def test_it_lacks_what_is_for_instructors(tree):
 
 
 def test_commands_that_cannot_work_there_say_so(tree):
-    for verb in ("release", "run", "answers", "check", "grade 1", "report 1", "formgrader", "publish x"):
+    for verb in ("release", "run", "answers", "check", "grade 1", "report 1", "formgrader", "publish x", "site"):
         command = [str(ROOT / ".venv" / "bin" / "python"), "-m", "course", *verb.split()]
         environment = os.environ | {"PYTHONPATH": str(tree)}
         done = subprocess.run(command, cwd=tree, capture_output=True, text=True, env=environment)
         assert (done.returncode, "student's tree" in done.stderr) == (2, True), (verb, done.stdout + done.stderr)
 
 
-@pytest.mark.parametrize("verb", ["notebooks", "run", "grade", "report", "formgrader", "publish", "test", "bench"])
+@pytest.mark.parametrize(
+    "verb", ["notebooks", "run", "grade", "report", "formgrader", "publish", "site", "test", "bench"]
+)
 def test_make_says_so_too_before_it_downloads_anything(tree, verb):
     done = subprocess.run(["make", verb], cwd=tree, capture_output=True, text=True)
     assert (done.returncode, "student's tree" in done.stdout) == (2, True), done.stdout + done.stderr
