@@ -95,7 +95,7 @@ def open_(week: Week = None) -> None:
         if not new and updating.is_newer(entry):
             _show_update(entry, updating.update(entry))
         else:
-            out.print(f"{'copied to' if new else 'yours, as it was:'} {_shown(work.copy_of(entry))}", highlight=False)
+            out.print(f"{'copied to' if new else 'yours, untouched:'} {_shown(work.copy_of(entry))}", highlight=False)
 
 
 @app.command()

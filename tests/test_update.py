@@ -104,7 +104,7 @@ def test_the_command_says_what_is_new_and_where_the_old_copy_is(opened):
     work_on(opened, double=ANSWER)
     command = [sys.executable, "-m", "course", "open", "1"]
     options = {"cwd": opened, "capture_output": True, "text": True, "env": tiny.environment(opened)}
-    assert "yours, as it was" in subprocess.run(command, **options).stdout
+    assert "yours, untouched" in subprocess.run(command, **options).stdout
     release_again(opened, test_double=NEW_TEST)
     said = subprocess.run(command, **options)
     assert said.returncode == 0, said.stderr

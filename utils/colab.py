@@ -21,6 +21,7 @@ NEEDED = {
     "ipywidgets": "ipywidgets",
     "jaxtyping": "jaxtyping",
     "matplotlib": "matplotlib",
+    "nbformat": "nbformat",
     "numpy": "numpy",
     "platformdirs": "platformdirs",
     "pooch": "pooch",
