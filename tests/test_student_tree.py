@@ -63,7 +63,6 @@ def test_make_start_there_installs_and_opens_week_1(tree):
     log = tree.parent / "start.log"
     environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     environment |= {"JUPYTER_TOKEN": "t", "JUPYTER_PORT": "0", "BROWSER": "true"}
-    environment |= {"PIP_NO_COMPILE": "1"}  # half a minute; what is imported is compiled then
     with log.open("w") as out:
         start = subprocess.Popen(
             ["make", "start"], cwd=tree, env=environment, stdout=out, stderr=out, start_new_session=True
