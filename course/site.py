@@ -38,7 +38,8 @@ MENDED = {
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
     '<aside class="toc-drawer': '<aside aria-label="This page" class="toc-drawer',
     '<th class="head"><p></p></th>': "<td></td>",
-    "<pre>": '<pre tabindex="0">',  # wide ones scroll
+    "<pre>": '<pre tabindex="0">',  # wide ones scroll, and so do wide formulas
+    'display="block"><mrow>': 'display="block" tabindex="0"><mrow>',
     '<div id="search-results"></div>': '<h1>Search</h1><div id="search-results"></div>',
 }
 
