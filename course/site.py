@@ -38,8 +38,7 @@ MENDED = {
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
     '<aside class="toc-drawer': '<aside aria-label="This page" class="toc-drawer',
     '<th class="head"><p></p></th>': "<td></td>",
-    "<pre>": '<pre tabindex="0">',  # wide ones scroll, and so do wide formulas
-    'display="block"><mrow>': 'display="block" tabindex="0"><mrow>',
+    "<pre>": '<pre tabindex="0">',  # wide ones scroll
     '<div id="search-results"></div>': '<h1>Search</h1><div id="search-results"></div>',
 }
 
@@ -219,7 +218,8 @@ def _inline(translator: HTML5Translator, node: nodes.math) -> None:
 
 
 def _block(translator: HTML5Translator, node: nodes.math_block) -> None:
-    translator.body.append(f'<div class="formula">{convert(node.astext(), display="block")}</div>')
+    formula = convert(node.astext(), display="block").replace("<math ", '<math tabindex="0" ', 1)  # wide ones scroll
+    translator.body.append(f"<div>{formula}</div>")
     raise nodes.SkipNode
 
 

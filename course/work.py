@@ -47,9 +47,10 @@ def open_week(entries: Iterable[Notebook], root: Path = ROOT) -> list[tuple[Note
         folder.mkdir(parents=True, exist_ok=True)
         for source in (path for path in released.parent.rglob("*") if path.is_file() and path.suffix != ".ipynb"):
             copy_once(source, folder / source.relative_to(released.parent))
-        if new := copy_once(released, copy_of(entry, root)):
+        if new := not os.path.lexists(copy_of(entry, root)):
             base_of(entry, root).unlink(missing_ok=True)  # of an earlier copy, which the student has removed
-            copy_once(released, base_of(entry, root))
+            copy_once(released, base_of(entry, root))  # first, so that whatever interrupts this, no copy lacks its base
+            copy_once(released, copy_of(entry, root))
         opened.append((entry, new))
     return opened
 

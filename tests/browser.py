@@ -1,13 +1,18 @@
-"""A real browser, Debian's chromium, for pages that are looked at."""
+"""A real browser, Debian's chromium driven by Playwright, for pages that are looked at."""
 
 from __future__ import annotations
 
 import re
-import subprocess
-import tempfile
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from bs4 import BeautifulSoup
+from playwright.sync_api import Browser, BrowserContext, sync_playwright
+
+QUIET = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # no network but this machine
 
 
 @dataclass(frozen=True)
@@ -15,18 +20,35 @@ class Seen:
     """What the browser made of a page."""
 
     html: str  # the page as it is after its scripts have run
-    console: list[str]  # errors and messages
+    console: list[str]  # messages, errors, and what could not be loaded
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser; while it is open, nothing else in this thread can use asyncio."""
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=[*QUIET, ALONE])
+        yield browser
+        browser.close()
+
+
+def heard(context: BrowserContext) -> list[str]:
+    """A list to which everything is added that the pages of a context say or cannot load."""
+    said: list[str] = []
+    context.on("console", lambda message: said.append(message.text))
+    context.on("weberror", lambda error: said.append(str(error.error)))
+    context.on("requestfailed", lambda request: said.append(f"not loaded: {request.url}"))
+    return said
 
 
 def look(address: str) -> Seen:
-    """Open a page in chromium, without any network but this machine, and let five seconds of its own time pass."""
-    with tempfile.TemporaryDirectory() as profile:
-        quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-        alone = ["--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
-        watched = ["--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom"]
-        command = ["chromium", *quiet, *alone, *watched, f"--user-data-dir={profile}", address]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    return Seen(done.stdout, re.findall(r":CONSOLE.*", done.stderr))
+    """Open a page and let a second pass."""
+    with chromium() as browser:
+        context = browser.new_context()
+        said, tab = heard(context), context.new_page()
+        tab.goto(address)
+        tab.wait_for_timeout(1000)
+        return Seen(tab.content(), said)
 
 
 def active(html: str) -> list[str]:

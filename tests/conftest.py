@@ -30,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("entry", WRITTEN, ids=[entry.stem for entry in WRITTEN])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def needs() -> Callable[..., None]:
     """Skip the test where a command is missing or, with arguments, fails; under CI that is a failure."""
 

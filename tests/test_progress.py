@@ -100,7 +100,17 @@ def test_time_in_front_of_a_notebook_is_added_up_and_a_long_pause_is_not(tree, d
     assert standing(diary, tree).seconds == 200
 
 
-@pytest.mark.parametrize("damage", [b'{"at": "2026', b"\xff\xfe\x00", b"[]\n", b'{"notebook": "x", "checkpoint": 3}\n'])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b'{"at": "2026',
+        b"\xff\xfe\x00",
+        b"[]\n",
+        b'{"notebook": "x", "checkpoint": 3}\n',
+        b'{"notebook": "x", "seconds": "a"}\n',
+        b'{"notebook": "x", "test": []}\n',
+    ],
+)
 def test_a_damaged_file_is_set_aside_and_its_good_lines_are_kept(tree, diary, capsys, damage):
     diary.write(tiny.ENTRY.stem, test="test_double", passed=True)
     with diary.path.open("ab") as file:
@@ -112,6 +122,15 @@ def test_a_damaged_file_is_set_aside_and_its_good_lines_are_kept(tree, diary, ca
     assert aside.name in capsys.readouterr().out
     assert standing(diary, tree).passed == {"test_double"}
     assert len(list(diary.path.parent.glob("progress-broken-*"))) == 1
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_and_stops_nobody(tree, tmp_path, capsys):
+    diary = progress.Diary(tmp_path)
+    diary.path.mkdir()  # as good as a full disk, also for root
+    diary.write(tiny.ENTRY.stem, checkpoint=ROW)
+    said = capsys.readouterr()
+    assert f"could not be written to {diary.path}" in said.out
+    assert said.err == ""
 
 
 def test_two_kernels_write_at_the_same_time_and_no_line_is_lost(diary):

@@ -10,11 +10,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
-from playwright.sync_api import sync_playwright
 
 from course import notebook as nb
 from course import release, run, site
-from tests import tiny
+from tests import browser, tiny
 
 FIGURE = """from utils import plot
 fig, axis = plot.figure()
@@ -48,12 +47,10 @@ def pages(built):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    quiet = ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as play:
-        chromium = play.chromium.launch(executable_path="/usr/bin/chromium", args=quiet)
-        yield chromium
-        chromium.close()
+def chromium(needs):
+    needs("chromium")
+    with browser.chromium() as open_browser:
+        yield open_browser
 
 
 def test_it_is_built_without_a_warning_and_shows_what_experiments_showed(built):
@@ -106,13 +103,9 @@ def test_every_link_leads_somewhere_and_every_picture_has_words(pages):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_opens_from_disk_in_a_browser_and_axe_finds_nothing(needs, browser, pages, scheme):
-    needs("chromium")
-    context = browser.new_context(color_scheme=scheme, offline=True)
-    said = []
-    context.on("console", lambda message: said.append(message) if message.type in ("error", "warning") else None)
-    context.on("requestfailed", lambda request: said.append(request))
-    context.on("weberror", lambda error: said.append(error))
+def test_it_opens_from_disk_in_a_browser_and_axe_finds_nothing(chromium, pages, scheme):
+    context = chromium.new_context(color_scheme=scheme, offline=True)
+    said = browser.heard(context)
     for page in pages:
         tab = context.new_page()
         tab.goto(page.as_uri())
@@ -123,9 +116,8 @@ def test_it_opens_from_disk_in_a_browser_and_axe_finds_nothing(needs, browser, p
     context.close()
 
 
-def test_on_a_small_screen_nothing_is_cut_off_and_formulas_are_drawn(needs, browser, built):
-    needs("chromium")
-    tab = browser.new_page(viewport={"width": 390, "height": 844})
+def test_on_a_small_screen_nothing_is_cut_off_and_formulas_are_drawn(chromium, built):
+    tab = chromium.new_page(viewport={"width": 390, "height": 844})
     tab.goto((built.index.parent / "week01" / f"{tiny.ENTRY.stem}.html").as_uri())
     assert tab.evaluate("document.documentElement.scrollWidth") <= 390
     assert tab.locator(".cell_output img").bounding_box()["width"] <= 390

@@ -40,14 +40,20 @@ class Diary:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "progress.jsonl"
-        self._lock = FileLock(folder / ".progress.lock")
+        self._lock = FileLock(folder / ".progress.lock", timeout=10)
 
     def write(self, notebook: str, **event: object) -> None:
-        """Add an event of a notebook: ``test`` and ``passed``, ``checkpoint``, or ``seconds`` spent."""
+        """Add an event of a notebook: ``test`` and ``passed``, ``checkpoint``, or ``seconds`` spent.
+
+        A folder that cannot be written to is said below the cell and stops nobody's work.
+        """
         now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
         line = json.dumps({"at": now, "notebook": notebook, **event}, ensure_ascii=False) + "\n"
-        with self._lock, self.path.open("a", encoding="utf-8") as file:
-            file.write(line)
+        try:
+            with self._lock, self.path.open("a", encoding="utf-8") as file:
+                file.write(line)
+        except OSError as error:  # standard error would cost the cell its points
+            print(f"Your progress could not be written to {self.path}: {error}")
 
     def read(self) -> list[dict]:
         """All events. A file with a line that is none is set aside under another name; its good lines are kept."""
@@ -77,8 +83,9 @@ def _event(line: bytes) -> dict | None:
         return None
     if not (isinstance(event, dict) and isinstance(event.get("notebook"), str)):
         return None
-    row = event.get("checkpoint")
-    return event if row is None or (isinstance(row, dict) and row.keys() >= ROW) else None
+    row, seconds = event.get("checkpoint"), event.get("seconds", 0)
+    is_right = row is None or (isinstance(row, dict) and row.keys() >= ROW)
+    return event if is_right and isinstance(seconds, int | float) and isinstance(event.get("test", ""), str) else None
 
 
 class Watch:
@@ -207,7 +214,7 @@ def _add(standing: Standing, event: dict) -> None:
         (standing.passed.add if event.get("passed") else standing.passed.discard)(event["test"])
     if row := event.get("checkpoint"):
         standing.checkpoints[f"{row['name']} {row['unit']}"] = row
-    standing.seconds += float(event.get("seconds", 0))
+    standing.seconds += event.get("seconds", 0)
 
 
 def _state(standing: Standing, done: bool, unlocked: bool) -> str:
