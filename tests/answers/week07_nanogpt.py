@@ -2835,3 +2835,58 @@ class CausalSelfAttention(nn.Module):
         weights = nn.functional.dropout(weights, p=self.dropout, training=self.training)
         out = torch.einsum("bhqk,bhkd->bqhd", weights, v).flatten(2)
         return nn.functional.dropout(self.to_out(out), p=self.dropout, training=self.training)
+
+
+# %% right train_step: the optimiser clears, keeping zeros, and the norms are summed as squares
+def clip_gradients(parameters, limit):
+    gradients = [p.grad for p in parameters if p.grad is not None]
+    length = math.sqrt(sum(g.double().square().sum().item() for g in gradients))
+    for g in gradients if length > limit else ():
+        g *= limit / length
+    return length
+
+
+def train_step(model, optimizer, tokens, targets, limit):
+    for parameter in model.parameters():
+        if parameter.grad is not None:
+            parameter.grad.zero_()
+    loss = model.loss(tokens, targets)
+    loss.backward()
+    length = clip_gradients(model.parameters(), limit)
+    optimizer.step()
+    return loss.detach().item(), length
+
+
+# %% wrong gpt: the loss lays out the logits with their axes exchanged
+class GPT(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.tokens = nn.Embedding(config.vocabulary, config.width)
+        self.positions = nn.Embedding(config.block_size, config.width)
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.initialise()
+
+    def initialise(self):
+        initialise(self, self.config.layers)
+
+    def embed(self, tokens, start=0):
+        end = start + tokens.shape[1]
+        if end > self.config.block_size:
+            raise ValueError(f"{end} tokens, but the block size is {self.config.block_size}")
+        places = torch.arange(start, end, device=tokens.device)
+        return F.dropout(self.tokens(tokens) + self.positions(places), self.config.dropout, self.training)
+
+    def unembed(self, x):
+        return F.linear(self.norm(x), self.tokens.weight)
+
+    def forward(self, tokens):
+        x = self.embed(tokens)
+        for block in self.blocks:
+            x = block(x)
+        return self.unembed(x)
+
+    def loss(self, tokens, targets):
+        logits = self(tokens)
+        return F.cross_entropy(logits.transpose(1, 2).reshape(-1, logits.shape[-1]), targets.flatten())

@@ -2029,3 +2029,121 @@ def stream(model, prompt, sampling, max_tokens, stops=(), seed=0):
         if count < max_tokens:
             logits = model.read([token])
     yield text[shown:]
+
+
+# %% wrong options: four characters that int() can read, such as 0_1f, instead of four digits
+def between(least, most, kind=float):
+    def parse(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not least <= value <= most:
+            raise typer.BadParameter(f"{text} is not from {least:g} to {most:g}")
+        return value
+
+    return parse
+
+
+def unescaped(text):
+    def meant(match):
+        code = match[1]
+        try:
+            return ESCAPES[code] if code in ESCAPES else chr(int(code[1:] if len(code) == 5 else "x", 16))
+        except ValueError:
+            raise typer.BadParameter(f"\\{code[:1]} means nothing") from None
+
+    if not text:
+        raise typer.BadParameter("nothing to stop at")
+    return re.sub(r"\\(u.{4}|.|\Z)", meant, text, flags=re.DOTALL)
+
+
+# %% right options: methods of text alone
+def between(least, most, kind=float):
+    def parse(text):
+        typed = text.strip().lower()
+        try:
+            value = kind(typed)
+        except ValueError:
+            value = None
+        if value is None or typed == "nan" or not (least <= value and value <= most):
+            raise typer.BadParameter(f"{text!r} is not between {least:g} and {most:g}, both included")
+        return value
+
+    return parse
+
+
+def unescaped(text):
+    first, *rest = text.split("\\")
+    made, rest = first, iter(rest)
+    for part in rest:
+        if part == "":  # an escaped backslash, or one at the end
+            following = next(rest, None)
+            if following is None:
+                raise typer.BadParameter("a single \\ at the end")
+            made += "\\" + following
+        elif part[0] in "ntr":
+            made += {"n": "\n", "t": "\t", "r": "\r"}[part[0]] + part[1:]
+        elif part[0] == "u" and len(part) > 4 and all(digit in "0123456789abcdefABCDEF" for digit in part[1:5]):
+            made += chr(int(part[1:5], 16)) + part[5:]
+        else:
+            raise typer.BadParameter(f"\\{part[0]} is not known")
+    if not text:
+        raise typer.BadParameter("an empty text")
+    return made
+
+
+# %% wrong filters: the threshold of top is that of the whole batch
+def top(logits, count):
+    if not 0 < count < logits.shape[-1]:
+        return logits
+    return logits.masked_fill(logits < logits.topk(count, dim=-1).values.min(), -torch.inf)
+
+
+def nucleus(logits, share):
+    if share >= 1:
+        return logits
+    ordered, order = logits.softmax(-1).sort(dim=-1, descending=True)
+    dropped = ordered.cumsum(-1) - ordered >= share
+    return logits.masked_fill(torch.zeros_like(dropped).scatter(-1, order, dropped), -torch.inf)
+
+
+# %% wrong stops: takes off one unfinished character, though three bytes may be missing
+def first_stop(text, stops):
+    return min((text.find(stop) for stop in stops if stop in text), default=None)
+
+
+def held_back(text, stops):
+    whole = text.removesuffix("\N{REPLACEMENT CHARACTER}")
+    begun = (n for stop in stops for n in range(1, len(stop)) if whole.endswith(stop[:n]))
+    return len(text) - len(whole) + max(begun, default=0)
+
+
+# %% right cache: two stacked slices of one buffer a layer, the mask from places
+class Cache:
+    def __init__(self, model, batch=1):
+        sizes, like = model.config, model.tokens.weight
+        room = (2, batch, sizes.heads, sizes.block_size, sizes.width // sizes.heads)
+        self.kept = [like.new_zeros(room) for _ in range(sizes.layers)]
+        self.length = 0
+
+    def extend(self, layer, key, value):
+        keys, values = self.kept[layer]
+        end = self.length + key.shape[2]
+        keys[:, :, self.length : end], values[:, :, self.length : end] = key, value
+        return torch.stack([keys[:, :, :end], values[:, :, :end]])
+
+
+def cached_logits(model, tokens, cache):
+    with torch.no_grad():
+        x = model.embed(tokens, cache.length)
+        places = torch.arange(cache.length + tokens.shape[1], device=tokens.device)
+        seen = places[None, :] <= places[cache.length :, None]
+        for number, block in enumerate(model.blocks):
+            query, key, value = block.attention.project(block.norm_1(x))
+            both = cache.extend(number, key, value)
+            mixed = F.scaled_dot_product_attention(query, both[0], both[1], attn_mask=seen)
+            x = x + block.attention.to_out(mixed.permute(0, 2, 1, 3).flatten(-2))
+            x = x + block.feed_forward(block.norm_2(x))
+        cache.length += tokens.shape[1]
+        return model.unembed(x)
