@@ -92,7 +92,7 @@ def _tree(root: Path, names: tuple[str, ...] = STUDENT_TREE) -> list[Path]:
 
 
 def _belongs(path: Path, root: Path, last_week: int) -> bool:
-    if path.parts[0] == "notebooks":
+    if path.parts[0] == "notebooks" and path.parts[1].startswith("week"):
         return int(path.parts[1][4:6]) <= last_week
     taught = taught_in(root / path) if path.parts[0] == "utils" and path.suffix == ".py" else None
     return taught is None or taught < last_week

@@ -1,4 +1,4 @@
-"""From solutions/ to notebooks/: nbgrader strips the answers; we add the badge, the proofs and care for hand edits."""
+"""From solutions/ to notebooks/: nbgrader strips the answers; we add addresses, the proofs and care for hand edits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import NbGraderPreprocessor
 
@@ -21,6 +23,11 @@ from course.desk import GRADING, Desk
 from course.syllabus import Notebook
 
 STUDENT_BRANCH = "student"
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}}
+PROGRESS = """# Your progress
+
+The forty weeks with what you have passed and measured. Run both cells. This is kept in a file of your own, which no
+update touches and nobody else reads."""
 
 
 class ReleaseRefused(CourseError):
@@ -39,14 +46,9 @@ class Publish(NbGraderPreprocessor):
     """nbgrader's last step on a released notebook: addresses, and a seal that shows a later edit by hand."""
 
     def preprocess(self, notebook: NotebookNode, resources: dict) -> tuple[NotebookNode, dict]:
-        address = repository(Path(self.config.CourseDirectory.root))
         stem, assignment = resources["nbgrader"]["notebook"], resources["nbgrader"]["assignment"]
-        for cell in notebook.cells:
-            cell.source = cell.source.replace("@repository@", address)
-        title, _, rest = notebook.cells[0].source.partition("\n")
-        notebook.cells[0].source = f"{title}\n\n{badge(address, f'notebooks/{assignment}/{stem}.ipynb')}\n{rest}"
-        notebook.metadata["course"] = {"release": seal(notebook)}
-        return notebook, resources
+        address = repository(Path(self.config.CourseDirectory.root))
+        return addressed(notebook, address, f"notebooks/{assignment}/{stem}.ipynb"), resources
 
 
 def repository(root: Path = ROOT) -> str:
@@ -55,13 +57,37 @@ def repository(root: Path = ROOT) -> str:
     return project["urls"]["Repository"]
 
 
-def badge(address: str, path: str) -> str:
-    """The link that opens a student's notebook in Colab."""
+def addressed(notebook: NotebookNode, address: str, path: str) -> NotebookNode:
+    """A student's notebook with the repository's address, a link to Colab under its title, and its seal.
+
+    Args:
+        notebook: changed in place; its first cell is the title.
+        address: the repository.
+        path: the notebook's place in it.
+    """
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("@repository@", address)
+    title, _, rest = notebook.cells[0].source.partition("\n")
+    notebook.cells[0].source = f"{title}\n\n{colab_link(address, path)}\n{rest}"
+    notebook.metadata["course"] = {"release": seal(notebook)}
+    return notebook
+
+
+def colab_link(address: str, path: str) -> str:
+    """The link that opens a student's notebook in Colab: words, as a picture from another host lacks offline."""
     inside = address.removeprefix("https://github.com/")
-    return (
-        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-        f"(https://colab.research.google.com/github/{inside}/blob/{STUDENT_BRANCH}/{path})"
-    )
+    return f"**[Open in Colab](https://colab.research.google.com/github/{inside}/blob/{STUDENT_BRANCH}/{path})**"
+
+
+def progress_notebook(root: Path = ROOT) -> NotebookNode:
+    """The notebook that shows a student's progress; see ``utils.progress_map``."""
+    show = "from utils import progress_map\n\nprogress_map.show()"
+    cells = [
+        new_markdown_cell(PROGRESS, id="title"),
+        new_code_cell(check.SETUP_CELL.rstrip(), id="setup", metadata={"tags": [nb.SETUP]}),
+        new_code_cell(show, id="progress"),
+    ]
+    return addressed(new_notebook(cells=cells, metadata=KERNEL), repository(root), "notebooks/progress.ipynb")
 
 
 def seal(notebook: NotebookNode) -> str:
@@ -131,7 +157,9 @@ def _leaks(source: Path, folder: Path) -> list[str]:
 
 
 def _edited(weeks: list[str], root: Path) -> list[str]:
-    paths = (path for week in weeks for path in sorted((root / "notebooks" / week).glob("*.ipynb")))
+    notebooks = root / "notebooks"
+    paths = [path for week in weeks for path in sorted((notebooks / week).glob("*.ipynb"))]
+    paths += notebooks.glob("progress.ipynb")
     return [
         f"{path.relative_to(root)} was edited by hand. Put the change into solutions/, or give --overwrite-edits."
         for path in paths
@@ -146,17 +174,18 @@ def _refuse_if(problems: list[str]) -> None:
 
 def _move(folder: Path, weeks: list[str], root: Path) -> Release:
     """Bring each stripped file to its place in one step, and remove what a week no longer has."""
+    nbformat.write(progress_notebook(root), folder / "progress.ipynb")
+    names = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     written, unchanged = [], []
-    for week in weeks:
-        target = root / "notebooks" / week
-        new = {path.relative_to(folder / week) for path in (folder / week).rglob("*") if path.is_file()}
-        for name in sorted(new):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            same = (target / name).exists() and (target / name).read_bytes() == (folder / week / name).read_bytes()
-            (unchanged if same else written).append(target / name)
-            if not same:
-                os.replace(folder / week / name, target / name)
-        for path in [p for p in target.rglob("*") if p.is_file() and p.relative_to(target) not in new]:
+    for name in names:
+        target = root / "notebooks" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        same = target.exists() and target.read_bytes() == (folder / name).read_bytes()
+        (unchanged if same else written).append(target)
+        if not same:
+            os.replace(folder / name, target)
+    for path in [path for week in weeks for path in (root / "notebooks" / week).rglob("*") if path.is_file()]:
+        if path.relative_to(root / "notebooks") not in names:
             path.unlink()
     for week in {path.name for path in (root / "notebooks").glob("week*")} - _source_weeks(root):
         shutil.rmtree(root / "notebooks" / week)

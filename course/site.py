@@ -27,7 +27,6 @@ from course.syllabus import Notebook, Syllabus
 from utils.explore import WIDGET_MIME
 from utils.lab import CHECKPOINT_MIME
 
-BADGE = re.compile(r"\[!\[Open in Colab\]\([^)]*\)\]")  # a picture from another host
 CONFIG = ROOT / "docs" / "site"
 DROPPED = (WIDGET_MIME, CHECKPOINT_MIME)  # each has an output in HTML beside it
 
@@ -128,9 +127,7 @@ def as_page(release: NotebookNode, executed: NotebookNode) -> NotebookNode:
     shown = {cell.id: cell.outputs for cell in executed.cells if cell.cell_type == "code"}
     page = copy.deepcopy(release)
     for cell in page.cells:
-        if cell.cell_type == "markdown":
-            cell.source = BADGE.sub("[Open in Colab]", cell.source)
-        elif nb.EXPERIMENT in nb.tags(cell):
+        if nb.EXPERIMENT in nb.tags(cell):
             cell.outputs = [_plain(output) for output in shown.get(cell.id, ()) if output.get("name") != "stderr"]
     return page
 

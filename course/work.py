@@ -15,6 +15,7 @@ from pathlib import Path
 from course import ROOT
 from course.syllabus import Notebook
 
+SETTINGS = Path(__file__).with_name("jupyterlab")  # no news, no buttons that only instructors need
 BASES = ".released"  # in work/: each notebook as it was released when the copy took it over last
 
 
@@ -32,13 +33,15 @@ def open_week(entries: Iterable[Notebook], root: Path = ROOT) -> list[tuple[Note
     """Copy released notebooks into work/, each with the files beside it.
 
     Args:
-        entries: the notebooks; those that are not released are left out.
+        entries: the notebooks; those that are not released are left out. ``progress.ipynb`` comes with them.
         root: the course.
 
     Returns:
         Each notebook, and whether it was copied now: False means that it was there and is untouched.
     """
     opened = []
+    if (progress := root / "notebooks" / "progress.ipynb").exists():
+        copy_once(progress, root / "work" / "progress.ipynb")
     for entry in entries:
         released = entry.released(root)
         if not released.exists():
@@ -80,7 +83,7 @@ def copy_once(source: Path, target: Path) -> bool:
 def lab(notebook: Path | None, root: Path = ROOT) -> None:
     """Become JupyterLab on work/, with nbgrader's buttons; at a notebook, where one is given."""
     first = [] if notebook is None else [f"--LabApp.default_url=/lab/tree/{notebook.relative_to(root / 'work')}"]
-    _become_jupyterlab(root, root / "work", first)
+    _become_jupyterlab(root, root / "work", [f"--LabApp.app_settings_dir={SETTINGS}", *first])
 
 
 def formgrader(root: Path = ROOT) -> None:

@@ -13,7 +13,7 @@ from course import ROOT, release, report, work
 from course import notebook as nb
 from course.syllabus import load
 from tests import tiny
-from utils import progress
+from utils import progress, progress_map
 from utils.lab import UNATTENDED, Lab
 
 ROW = {"name": "speed", "value": 3.0, "sign": "≥", "target": 2.0, "unit": "×", "passed": True}
@@ -146,7 +146,7 @@ def test_two_kernels_write_at_the_same_time_and_no_line_is_lost(diary):
 def test_the_map_shows_every_notebook_as_text_and_as_a_page(tree, diary):
     diary.write(tiny.ENTRY.stem, checkpoint=ROW | {"name": "<script>"}, seconds=3900)
     standings = progress.chart(diary.path.parent, tree)
-    page = progress.markup(standings)
+    page = progress_map.table(standings)
     assert "<script>" not in page
     assert page.count("<tr>") == 1 + len({s.phase for s in standings}) + len(standings)
     assert "1 h 05 min" in page

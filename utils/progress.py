@@ -1,14 +1,13 @@
 """What a student has passed and measured, in a file of their own. Nothing of it leaves the machine.
 
 Each test that passes, each checkpoint and the time spent is a line of JSON in ``progress.jsonl``, in ``lab.folder``,
-which no update and no new installation touches. `chart` adds the lines up to a map of the forty weeks; `show` draws it
-in a notebook, and ``course progress`` in a terminal. In unattended runs, such as grading, nothing is written.
+which no update and no new installation touches. `chart` adds the lines up to a map of the forty weeks;
+``progress.ipynb`` and ``course progress`` show it. In unattended runs, such as grading, nothing is written.
 """
 
 from __future__ import annotations
 
 import datetime
-import html
 import json
 import os
 import time
@@ -19,10 +18,8 @@ from pathlib import Path
 
 from filelock import FileLock
 from IPython import get_ipython
-from IPython.display import HTML, display
 
 from utils.fetch import ROOT
-from utils.lab import measured_and_target, own_folder
 
 PAUSE = 600  # seconds between two cells after which somebody is taken to have left
 MINUTE = 60  # time is written down when so many seconds have come together
@@ -231,52 +228,3 @@ def clock(seconds: float) -> str:
     """Time spent, as people say it: "2 h 05 min"."""
     minutes = round(seconds / 60)
     return f"{minutes // 60} h {minutes % 60:02} min" if minutes >= 60 else f"{minutes} min"
-
-
-def show(folder: Path | None = None, root: Path = ROOT) -> None:
-    """Draw the map in a notebook: one line a notebook, with its checkpoints to unfold.
-
-    Args:
-        folder: the student's own folder; the usual one where left out.
-        root: the course.
-    """
-    display(HTML(markup(chart(folder or own_folder(), root))))
-
-
-def markup(standings: list[Standing]) -> str:
-    """The map as HTML, readable on a light and a dark page."""
-    rows, phase = [], ""
-    for standing in standings:
-        if standing.phase != phase:
-            phase = standing.phase
-            rows.append(f'<tr><th colspan="6" scope="colgroup" style="text-align:left">{html.escape(phase)}</th></tr>')
-        rows.append(_row(standing))
-    names = ("week", "notebook", "state", "tests", "checkpoints", "time")
-    head = "".join(f'<th scope="col" style="text-align:left">{name}</th>' for name in names)
-    done = sum(standing.state == DONE for standing in standings)
-    caption = f"{done} of {len(standings)} notebooks done"
-    return (
-        '<table style="background:#fff;color:#1a1a1a;border-collapse:collapse">'
-        f"<caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-    )
-
-
-def _row(standing: Standing) -> str:
-    tests = f"{len(standing.passed & standing.tests)} of {len(standing.tests)}" if standing.tests else ""
-    lines = "<br>".join(map(_line, standing.checkpoints.values()))
-    met = f"{standing.met} of {len(standing.checkpoints)}"
-    checkpoints = f"<details><summary>{met}</summary>{lines}</details>" if lines else ""
-    cells = (
-        standing.when,
-        html.escape(f"{standing.section} {standing.title}"),
-        f"{MARKS[standing.state]} {standing.state}",
-        tests,
-        checkpoints,
-        clock(standing.seconds) if standing.seconds else "",
-    )
-    return "<tr>" + "".join(f'<td style="text-align:left;vertical-align:top">{cell}</td>' for cell in cells) + "</tr>"
-
-
-def _line(row: dict) -> str:
-    measured, target = measured_and_target(row)
-    return f"{'✓' if row['passed'] else '✗'} {html.escape(row['name'])}: {measured} ({html.escape(target)})"
