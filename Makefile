@@ -9,7 +9,7 @@ WEEK ?=
 PROFILE ?= cpu
 JOBS ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help instructors install start lab notebooks run grade report formgrader publish site test bench clean
+.PHONY: help instructors install start lab notebooks run grade report formgrader publish site test browser bench clean
 
 help: ## what each verb does
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -58,6 +58,10 @@ site: instructors install ## build the website, in build/site
 test: EXTRAS = dev
 test: instructors install ## run all checks of the project
 	@.venv/bin/python -m pytest
+
+browser: EXTRAS = dev
+browser: instructors install ## only the checks in chromium: JupyterLab, explorers, the website; screenshots in build/screenshots
+	@.venv/bin/python -m pytest -m browser
 
 bench: EXTRAS = dev
 bench: instructors install ## time and memory, as ratios against a peer in the same run

@@ -137,6 +137,9 @@ def _anatomy(source: NotebookNode, path: Path) -> Iterator[str]:
         yield f"the first line should be '# Week {week} · …', not {first!r}"
     prose = "\n".join(cell.source for cell in source.cells if cell.cell_type == "markdown").lower()
     yield from (f"no section '{section}'" for section in SECTIONS if section not in prose)
+    for header in re.findall(r"^\|(.*)\|\n\|-", prose, re.M):
+        if not all(map(str.strip, header.split("|"))):
+            yield f"the table with the header |{header}| has a column without a name, which a screen reader needs"
     if not any(nb.is_written_answer(cell) for cell in source.cells):
         yield "no reflection: a written answer that a person grades"
 

@@ -19,16 +19,17 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
+from sphinx.util.docutils import docutils_namespace, patch_docutils
 from sphinx.writers.html5 import HTML5Translator
 
 from course import ROOT, CourseError, check, syllabus
 from course import notebook as nb
 from course.syllabus import Notebook, Syllabus
-from utils.explore import WIDGET_MIME
+from utils.explore import SCRIPT_MIME, WIDGET_MIME
 from utils.lab import CHECKPOINT_MIME
 
 CONFIG = ROOT / "docs" / "site"
-DROPPED = (WIDGET_MIME, CHECKPOINT_MIME)  # each has an output in HTML beside it
+DROPPED = (WIDGET_MIME, SCRIPT_MIME, CHECKPOINT_MIME)  # what moves, and what has an output in HTML beside it
 
 
 # What the theme and Sphinx leave out for people who use a screen reader.
@@ -36,7 +37,6 @@ MENDED = {
     '<p class="caption" role="heading">': '<p class="caption" role="heading" aria-level="2">',
     '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
     '<aside class="toc-drawer': '<aside aria-label="This page" class="toc-drawer',
-    '<th class="head"><p></p></th>': "<td></td>",
     "<pre>": '<pre tabindex="0">',  # wide ones scroll
     '<div id="search-results"></div>': '<h1>Search</h1><div id="search-results"></div>',
 }
@@ -72,8 +72,9 @@ def build(into: Path, root: Path = ROOT) -> Site:
         shutil.rmtree(folder, ignore_errors=True)
     _write_source(source, root)
     said = io.StringIO()
-    app = Sphinx(source, CONFIG, into, source / ".doctrees", "html", status=None, warning=said)
-    app.build(force_all=True)
+    with patch_docutils(CONFIG), docutils_namespace():
+        app = Sphinx(source, CONFIG, into, source / ".doctrees", "html", status=None, warning=said)
+        app.build(force_all=True)
     for page in into.rglob("*.html"):
         _mend(page)
     return Site(into / "index.html", len(app.env.found_docs), tuple(said.getvalue().splitlines()))

@@ -6,14 +6,15 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser
 
-from course import database, syllabus
+from course import database, publish, syllabus
 from course.sandbox import Bubblewrap, NoSandbox
-from tests import tiny
+from tests import browser, tiny
 from utils.lab import UNATTENDED
 
 # A shell ignores SIGINT in what it starts in the background, and processes started from there would too.
@@ -28,6 +29,11 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """A test with an argument `entry` runs for every notebook that is written."""
     if "entry" in metafunc.fixturenames:
         metafunc.parametrize("entry", WRITTEN, ids=[entry.stem for entry in WRITTEN])
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What is looked at in a browser comes last: by then the notebooks are executed."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(scope="session")
@@ -53,6 +59,24 @@ def bwrap() -> None:
         Bubblewrap().check()
     except NoSandbox as reason:
         pytest.fail(str(reason)) if os.environ.get("CI") == "true" else pytest.skip(str(reason))
+
+
+@pytest.fixture(scope="module")
+def chromium(needs) -> Iterator[Browser]:
+    """An open browser."""
+    needs("chromium")
+    with browser.chromium() as open_browser:
+        yield open_browser
+
+
+@pytest.fixture(scope="session")
+def student_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The student's tree in a folder of its own, installed there as a student installs it."""
+    folder = tmp_path_factory.mktemp("student") / "tree"
+    publish.publish(folder)
+    installed = subprocess.run(["make", "install"], cwd=folder, capture_output=True, text=True)
+    assert installed.returncode == 0, installed.stdout + installed.stderr
+    return folder
 
 
 @pytest.fixture

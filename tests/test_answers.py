@@ -115,6 +115,7 @@ def test_rules_notice_what_they_are_for(course):
         "alone": (lambda c: c["test_double"].update(source=TORN), "hidden part is not Python by itself"),
         "checkpoint": (lambda c: c["checkpoint"].metadata.update(tags=[]), "would run while grading"),
         "title": (lambda c: c["title"].update(source="# Week 2 · Tiny"), "should be '# Week 1"),
+        "table": (lambda c: c["why"].update(source="| | b |\n|---|---|\n| c | d |"), "column without a name"),
         "id": (lambda c: c["double"].metadata.nbgrader.update(grade_id="quadruple"), "grade ids are not unique"),
     }
     for plant, message in faults.values():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import urllib.request
 
@@ -12,7 +11,7 @@ from nbclient import NotebookClient
 
 from course import ROOT, publish, syllabus
 from course import notebook as nb
-from tests.test_work import wait_for
+from tests import jupyterlab
 
 FIRST = syllabus.load().notebooks[0]
 
@@ -51,7 +50,7 @@ def test_commands_that_cannot_work_there_say_so(tree):
 
 
 @pytest.mark.parametrize(
-    "verb", ["notebooks", "run", "grade", "report", "formgrader", "publish", "site", "test", "bench"]
+    "verb", ["notebooks", "run", "grade", "report", "formgrader", "publish", "site", "test", "browser", "bench"]
 )
 def test_make_says_so_too_before_it_downloads_anything(tree, verb):
     done = subprocess.run(["make", verb], cwd=tree, capture_output=True, text=True)
@@ -59,25 +58,13 @@ def test_make_says_so_too_before_it_downloads_anything(tree, verb):
     assert not (tree / ".venv").exists()
 
 
-def test_make_start_there_installs_and_opens_week_1(tree):
-    log = tree.parent / "start.log"
-    environment = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    environment |= {"JUPYTER_TOKEN": "t", "JUPYTER_PORT": "0", "BROWSER": "true"}
-    with log.open("w") as out:
-        start = subprocess.Popen(
-            ["make", "start"], cwd=tree, env=environment, stdout=out, stderr=out, start_new_session=True
-        )
-    try:
-        port = wait_for(
-            log, start, r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab/tree/week01/" + FIRST.stem, seconds=900
-        )
-        address = f"http://127.0.0.1:{port}/api/contents/week01/{FIRST.stem}.ipynb?token=t"
-        with urllib.request.urlopen(address, timeout=20) as reply:
+def test_make_start_there_opens_week_1(student_tree):
+    with jupyterlab.started(["make", "start"], student_tree) as address:
+        place = f"{address}/api/contents/week01/{FIRST.stem}.ipynb?token=t"
+        with urllib.request.urlopen(place, timeout=20) as reply:
             assert b"write your answer here" in reply.read()
-        assert (tree / ".venv" / "bin" / "course").exists()
-    finally:
-        os.killpg(start.pid, signal.SIGTERM)
-        start.wait(30)
+    assert f"/lab/tree/week01/{FIRST.stem}" in (student_tree / "jupyterlab.log").read_text()
+    assert (student_tree / ".venv" / "bin" / "course").exists()
 
 
 def test_a_foreign_utils_does_no_harm_there(tree, foreign_utils):

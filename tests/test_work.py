@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-import subprocess
-import sys
-import time
-import urllib.request
-
 import nbformat
 import pytest
 from nbclient import NotebookClient
@@ -137,30 +130,3 @@ def test_a_utils_that_was_imported_from_elsewhere_is_named(released, foreign_uti
     client = NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}})
     with pytest.raises(Exception, match="restart the kernel"):
         client.execute()
-
-
-def test_jupyterlab_opens_on_work_with_nbgraders_buttons(released):
-    """`course lab 1` serves work/ and has nbgrader's server extensions on."""
-    tiny.as_real_course(released)
-    command = [sys.executable, "-m", "course", "lab", "1"]
-    environment = tiny.environment(released) | {"JUPYTER_TOKEN": "t", "JUPYTER_PORT": "0", "BROWSER": "true"}
-    log = released / "lab.log"
-    with log.open("w") as out:
-        lab = subprocess.Popen(command, cwd=released, env=environment, stdout=out, stderr=out, start_new_session=True)
-    try:
-        address = wait_for(log, lab, r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab")
-        with urllib.request.urlopen(f"http://127.0.0.1:{address}/api/contents/week01?token=t", timeout=20) as reply:
-            assert b"week01_tiny.ipynb" in reply.read()
-        assert "nbgrader.server_extensions.validate_assignment" in log.read_text()
-    finally:
-        os.killpg(lab.pid, 15)
-        lab.wait(20)
-
-
-def wait_for(log, process, pattern: str, seconds: int = 60) -> str:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline and process.poll() is None:
-        if found := re.search(pattern, log.read_text()):
-            return found[1]
-        time.sleep(0.2)
-    raise AssertionError(f"{pattern} did not come in {seconds} s:\n{log.read_text()[-2000:]}")

@@ -12,6 +12,16 @@ from matplotlib.figure import Figure
 from utils import plot
 
 WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
+SCRIPT_MIME = "application/javascript"
+# What people without a mouse need, once the controls are drawn. JupyterLab would take the arrow keys for itself, and
+# ipywidgets gives a slider no name that a screen reader could say: it gets that of the label beside it.
+FOR_KEYBOARD = """for (const wait of [0, 500, 2000, 5000]) setTimeout(() => {
+  for (const control of document.querySelectorAll(".explorer :is(select, input, button, [role=slider])")) {
+    control.setAttribute("data-lm-suppress-shortcuts", "true");
+    const label = control.closest(".widget-slider")?.querySelector(".widget-label");
+    if (label) control.setAttribute("aria-label", label.textContent);
+  }
+}, wait);"""
 
 
 def explore(draw: Callable[..., tuple[Figure, str]], **controls: Any) -> ipywidgets.VBox:
@@ -42,6 +52,8 @@ def explore(draw: Callable[..., tuple[Figure, str]], **controls: Any) -> ipywidg
         widget.observe(redraw, names="value")
     redraw()
     panel = ipywidgets.VBox([*widgets, picture])
+    panel.add_class("explorer")
     view = {"version_major": 2, "version_minor": 0, "model_id": panel.model_id}
     display({WIDGET_MIME: view, "text/html": picture.value, "text/plain": "(interactive figure)"}, raw=True)
+    display({SCRIPT_MIME: FOR_KEYBOARD, "text/plain": ""}, raw=True)
     return panel

@@ -1,0 +1,117 @@
+"""JupyterLab as a person starts it, and what they do in it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import BrowserContext, Locator
+
+ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab")
+PRIVATE = ("PYTHONPATH", "VIRTUAL_ENV", "CI", "COURSE_UNATTENDED")  # what a student's terminal does not have
+CONTROLS = ".noUi-handle, select, input[type=checkbox]"
+
+
+@contextmanager
+def started(command: list[str], folder: Path, seconds: float = 60, **environment: str) -> Iterator[str]:
+    """Run a command that becomes JupyterLab, and end it afterwards.
+
+    Args:
+        command: such as ``["make", "lab"]``.
+        folder: where it runs.
+        seconds: how long it may take until it answers.
+        environment: added to this process's, without what a student's terminal does not have.
+
+    Yields:
+        The server's address; the token is ``t``.
+    """
+    environ = {name: value for name, value in os.environ.items() if name not in PRIVATE}
+    environ |= {"JUPYTER_TOKEN": "t", "JUPYTER_PORT": "0", "BROWSER": "true"} | environment
+    log = folder / "jupyterlab.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(command, cwd=folder, env=environ, stdout=out, stderr=out, start_new_session=True)
+    try:
+        yield f"http://127.0.0.1:{_port(log, process, seconds)}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def _port(log: Path, process: subprocess.Popen, seconds: float) -> str:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := ADDRESS.search(log.read_text()):
+            return found[1]
+        time.sleep(0.2)
+    raise AssertionError(f"JupyterLab did not answer in {seconds} s:\n{log.read_text()[-2000:]}")
+
+
+class Window:
+    """A browser's window on one notebook.
+
+    Args:
+        context: of the browser.
+        address: the server's.
+        path: the notebook's, from the folder that the server shows.
+    """
+
+    def __init__(self, context: BrowserContext, address: str, path: str) -> None:
+        self.tab = context.new_page()
+        self.tab.goto(f"{address}/lab/tree/{path}?token=t&reset")
+        self.cells = self.tab.locator(".jp-Cell")
+        self.cells.first.wait_for(timeout=60_000)
+        self.wait_until_idle()
+
+    def wait_until_idle(self, seconds: float = 60) -> None:
+        """Return when the kernel has nothing to do."""
+        self.tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * seconds)
+
+    def choose(self, *labels: str) -> None:
+        """Click through the menu: ``choose("Run", "Run All Cells")``."""
+        bar, *rest = labels
+        self.tab.locator(".lm-MenuBar-item").get_by_text(bar, exact=True).click()
+        for label in rest:
+            self.tab.locator(".lm-Menu-itemLabel").get_by_text(label, exact=True).last.click()
+
+    def use_theme(self, name: str) -> None:
+        """Switch to JupyterLab's theme of that name."""
+        if self.tab.locator("body").get_attribute("data-jp-theme-name") != name:
+            self.choose("Settings", "Theme", name)
+            self.tab.locator(f"body[data-jp-theme-name='{name}']").wait_for(state="attached")
+
+    def write(self, number: int, source: str) -> None:
+        """Replace the source of a cell and run it."""
+        self.cells.nth(number).locator(".cm-content").click()
+        self.tab.keyboard.press("Control+A")
+        self.tab.keyboard.insert_text(source)
+        self.run(number)
+
+    def run(self, number: int) -> None:
+        """Run one cell, and wait for its end."""
+        self.cells.nth(number).locator(".cm-content").click()
+        self.tab.keyboard.press("Control+Enter")
+        self.wait_until_idle()
+
+    def output(self, number: int) -> Locator:
+        """What a cell shows."""
+        return self.cells.nth(number).locator(".jp-Cell-outputArea")
+
+    def validate(self) -> str:
+        """Click nbgrader's Validate button; returns what it says."""
+        self.tab.get_by_role("button", name="Validate").click()
+        dialog = self.tab.locator(".jp-Dialog")
+        dialog.wait_for(timeout=120_000)
+        said = dialog.inner_text()
+        dialog.get_by_role("button", name="Ok").click()
+        return said
+
+    def picture(self, path: Path) -> None:
+        """Keep a screenshot."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.tab.screenshot(path=path)
