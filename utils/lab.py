@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PROFILES = ("cpu", "gpu")
 CHECKPOINT_MIME = "application/vnd.unified-ai-curriculum.checkpoint+json"
+COLAB = Path("/content")  # where a student's files are on Colab; the machine is lost when the session ends
 UNATTENDED = "COURSE_UNATTENDED"  # set by `course run`, by grading and by CI: nobody sits in front of the notebook
 
 Item = TypeVar("Item")
@@ -171,13 +172,13 @@ def is_attended() -> bool:
 
 
 def own_folder() -> Path:
-    """The student's own folder: progress and kept code. On Colab it is in Google Drive, where that is connected."""
-    drive = Path("/content/drive/MyDrive")
-    if "google.colab" in sys.modules and drive.is_dir():
-        folder = drive / "unified-ai-curriculum"
-        folder.mkdir(exist_ok=True)
-        return folder
-    return platformdirs.user_data_path("unified-ai-curriculum", ensure_exists=True)
+    """The student's own folder: progress and kept code. On Colab in Google Drive, where that is connected."""
+    if "google.colab" not in sys.modules:
+        return platformdirs.user_data_path("unified-ai-curriculum", ensure_exists=True)
+    drive = COLAB / "drive" / "MyDrive"
+    folder = drive / "unified-ai-curriculum" if drive.is_dir() else COLAB / "my-unified-ai-curriculum"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def number(value: float) -> str:
