@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Locator
+from playwright.sync_api import BrowserContext, Locator, expect
 
 ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab")
 PRIVATE = ("PYTHONPATH", "VIRTUAL_ENV", "CI", "COURSE_UNATTENDED")  # what a student's terminal does not have
@@ -66,11 +66,7 @@ class Window:
         self.tab.goto(f"{address}/lab/tree/{path}?token=t&reset")
         self.cells = self.tab.locator(".jp-Cell")
         self.cells.first.wait_for(timeout=60_000)
-        self.wait_until_idle()
-
-    def wait_until_idle(self, seconds: float = 60) -> None:
-        """Return when the kernel has nothing to do."""
-        self.tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * seconds)
+        self.tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
 
     def choose(self, *labels: str) -> None:
         """Click through the menu: ``choose("Run", "Run All Cells")``."""
@@ -94,9 +90,12 @@ class Window:
 
     def run(self, number: int) -> None:
         """Run one cell, and wait for its end."""
+        prompt = self.cells.nth(number).locator(".jp-InputPrompt").first
+        before = prompt.inner_text()
         self.cells.nth(number).locator(".cm-content").click()
         self.tab.keyboard.press("Control+Enter")
-        self.wait_until_idle()
+        expect(prompt).not_to_have_text(before)
+        expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
 
     def output(self, number: int) -> Locator:
         """What a cell shows."""

@@ -82,10 +82,11 @@ def test_explorers_move_by_keyboard_and_what_the_notebook_shows_is_for_everybody
     nbformat.write(up_to_explorer(nb.read(entry.source())), path)
     window = Window(context, server, f"explored/{entry.stem}.ipynb")
     window.choose("Run", "Run All Cells")
-    window.wait_until_idle(300)
-
     panel = window.cells.last.locator(".explorer")
-    for control in range(panel.locator(CONTROLS).count()):
+    panel.locator("img").wait_for(timeout=300_000)
+    controls = panel.locator(CONTROLS).count()
+    assert controls > 0
+    for control in range(controls):
         move(window, panel, control)
     assert window.tab.locator(".jp-OutputArea-output img:not([alt]), .jp-OutputArea-output img[alt='']").count() == 0
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
