@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import signal
 import subprocess
 import time
@@ -63,7 +64,8 @@ class Window:
 
     def __init__(self, context: BrowserContext, address: str, path: str) -> None:
         self.tab = context.new_page()
-        self.tab.goto(f"{address}/lab/tree/{path}?token=t&reset")
+        alone = secrets.token_hex(4)  # a workspace of its own: JupyterLab opens nothing that an earlier window showed
+        self.tab.goto(f"{address}/lab/workspaces/{alone}/tree/{path}?token=t")
         self.cells = self.tab.locator(".jp-Cell")
         self.cells.first.wait_for(timeout=60_000)
         self.tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
@@ -100,6 +102,12 @@ class Window:
     def output(self, number: int) -> Locator:
         """What a cell shows."""
         return self.cells.nth(number).locator(".jp-Cell-outputArea")
+
+    def wait_for(self, sign: Locator, seconds: float = 300) -> None:
+        """Return when something is shown; fail at once when a cell fails, with what it said."""
+        failed = self.tab.locator(".jp-OutputArea-output[data-mime-type$=stderr]")
+        sign.or_(failed).first.wait_for(timeout=1000 * seconds)
+        assert not failed.count(), failed.first.inner_text()
 
     def validate(self) -> str:
         """Click nbgrader's Validate button; returns what it says."""

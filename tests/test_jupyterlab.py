@@ -83,7 +83,7 @@ def test_explorers_move_by_keyboard_and_what_the_notebook_shows_is_for_everybody
     window = Window(context, server, f"explored/{entry.stem}.ipynb")
     window.choose("Run", "Run All Cells")
     panel = window.cells.last.locator(".explorer")
-    panel.locator("img").wait_for(timeout=300_000)
+    window.wait_for(panel.locator("img"))
     controls = panel.locator(CONTROLS).count()
     assert controls > 0
     for control in range(controls):

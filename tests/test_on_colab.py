@@ -76,6 +76,15 @@ def test_a_whole_week_runs_and_what_colab_saves_of_it_validates_and_is_graded(ma
     assert (graded.reason, graded.flags) == (f"all {tests} tests passed", ()), graded
 
 
+def test_data_and_models_inside_packages_come_when_they_are_asked_for(machine):
+    notebook = answered(FIRST)
+    notebook.cells = [cell for cell in notebook.cells if {nb.PARAMETERS, nb.SETUP} & nb.tags(cell)]
+    asks = "from utils import data, zoo\nzoo.efficientnet_lite0()\nzoo.smollm2()\nlen(data.load('shakespeare'))"
+    notebook.cells.append(nbformat.v4.new_code_cell(asks))
+    machine.execute(notebook)
+    assert int(notebook.cells[-1].outputs[-1].data["text/plain"]) > 0
+
+
 @pytest.mark.parametrize("lost", [(), ("nbgrader",), ("nbgrader", "tags")])
 def test_what_colab_saves_can_be_graded_whatever_it_drops(entry, tmp_path, lost):
     notebook = colab_machine.saved(answered(entry))

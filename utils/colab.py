@@ -13,6 +13,7 @@ from pathlib import Path
 NEEDED = {
     "IPython": "ipython",
     "PIL": "pillow",
+    "accelerate": "accelerate",  # asked for by transformers, for zoo.smollm2
     "babel": "babel",
     "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
     "einops": "einops",
