@@ -50,6 +50,9 @@ def test_what_passes_and_is_measured_in_a_notebook_is_written_down(tree, attende
         3.0,
     ]
     assert found.state == progress.STARTED
+    said = {cell.id: [output.get("text") for output in cell.outputs] for cell in notebook.cells if "outputs" in cell}
+    assert said["test_double"] == ["✓ test_double: passed, 1 of 2 since the kernel started\n"]
+    assert not any("passed" in str(text) for text in said["test_quadruple"])
 
 
 def test_an_unattended_run_writes_nothing(monkeypatch):

@@ -86,7 +86,7 @@ def _event(line: bytes) -> dict | None:
 
 
 class Watch:
-    """Looks on while cells run: writes down which tests pass, and the time spent.
+    """Looks on while cells run: says and writes down which tests pass, and writes down the time spent.
 
     Args:
         notebook: its file stem.
@@ -96,6 +96,7 @@ class Watch:
     def __init__(self, notebook: str, diary: Diary) -> None:
         self.notebook, self.diary = notebook, diary
         self.tests = {source: name for name, source in tests(notebook).items()}
+        self.passed: set[str] = set()  # since this kernel started
         self._last, self._spent = time.monotonic(), 0.0
 
     def __call__(self, result) -> None:
@@ -104,10 +105,16 @@ class Watch:
         self._spent += now - self._last if now - self._last < PAUSE else 0
         self._last = now
         if test := self.tests.get(str(result.info.raw_cell).strip()):
-            self.diary.write(self.notebook, test=test, passed=bool(result.success))
+            self._note(test, bool(result.success))
         if self._spent >= MINUTE:
             self.diary.write(self.notebook, seconds=round(self._spent))
             self._spent = 0.0
+
+    def _note(self, test: str, passed: bool) -> None:
+        (self.passed.add if passed else self.passed.discard)(test)
+        if passed:  # a test that passes says nothing itself
+            print(f"✓ {test}: passed, {len(self.passed)} of {len(self.tests)} since the kernel started")
+        self.diary.write(self.notebook, test=test, passed=passed)
 
 
 _watching: Watch | None = None
