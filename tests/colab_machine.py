@@ -27,19 +27,8 @@ from course import ROOT, publish, release
 from tests.jupyterlab import PRIVATE
 
 COLABS = ("ipykernel==6.17.1", "ipython==7.34.0", "ipywidgets==7.7.1", "numpy==2.1.3", "transformers==5.15.0")
-OTHERS = (
-    "babel",
-    "einops",
-    "filelock",
-    "matplotlib",
-    "nbclient",
-    "nbformat",
-    "pillow",
-    "platformdirs",
-    "pooch",
-    "regex",
-)
-OTHERS += ("requests", "rich", "safetensors", "scikit-learn", "tiktoken", "torch", "tqdm", "typer")
+OTHERS = ("babel", "einops", "filelock", "matplotlib", "nbclient", "nbformat", "pillow", "platformdirs", "pooch")
+OTHERS += ("regex", "requests", "rich", "safetensors", "scikit-learn", "tiktoken", "torch", "tqdm", "typer")
 
 
 @dataclass(frozen=True)
@@ -81,14 +70,14 @@ class Machine:
         listed = self.run(str(self.python / "bin" / "python"), "-m", "pip", "list", "--format=json")
         return {item["name"].lower(): item["version"] for item in json.loads(listed.stdout)}
 
-    def execute(self, notebook: NotebookNode, **options) -> NotebookNode:
-        """Run a notebook in a kernel inside; ``options`` are nbclient's."""
+    def execute(self, notebook: NotebookNode) -> NotebookNode:
+        """Run a notebook in a kernel inside."""
         kernel = self.content.parent / "kernels" / "colab"
         kernel.mkdir(parents=True, exist_ok=True)
         launch = [str(self.python / "bin" / "python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         spec = {"argv": self.command(*launch), "display_name": "Colab", "language": "python"}
         (kernel / "kernel.json").write_text(json.dumps(spec))
-        client = NotebookClient(notebook, kernel_name="colab", timeout=300, **options)
+        client = NotebookClient(notebook, kernel_name="colab", timeout=300)
         client.km = client.create_kernel_manager()
         client.km.kernel_spec_manager.kernel_dirs.insert(0, str(kernel.parent))
         client.km.connection_file = str(self.content / f".kernel-{secrets.token_hex(4)}.json")
