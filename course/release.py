@@ -74,7 +74,7 @@ def addressed(notebook: NotebookNode, address: str, path: str) -> NotebookNode:
 
 
 def colab_link(address: str, path: str) -> str:
-    """The link that opens a student's notebook in Colab: words, as a picture from another host lacks offline."""
+    """The link that opens a student's notebook in Colab, in words: a picture from another host is missing offline."""
     inside = address.removeprefix("https://github.com/")
     return f"**[Open in Colab](https://colab.research.google.com/github/{inside}/blob/{STUDENT_BRANCH}/{path})**"
 

@@ -29,7 +29,7 @@ from utils.explore import SCRIPT_MIME, WIDGET_MIME
 from utils.lab import CHECKPOINT_MIME
 
 CONFIG = ROOT / "docs" / "site"
-DROPPED = (WIDGET_MIME, SCRIPT_MIME, CHECKPOINT_MIME)  # what moves, and what has an output in HTML beside it
+DROPPED = (WIDGET_MIME, CHECKPOINT_MIME)  # each has an output in HTML beside it
 
 
 # What the theme and Sphinx leave out for people who use a screen reader.
@@ -129,7 +129,7 @@ def as_page(release: NotebookNode, executed: NotebookNode) -> NotebookNode:
     page = copy.deepcopy(release)
     for cell in page.cells:
         if nb.EXPERIMENT in nb.tags(cell):
-            cell.outputs = [_plain(output) for output in shown.get(cell.id, ()) if output.get("name") != "stderr"]
+            cell.outputs = [_plain(output) for output in shown.get(cell.id, ()) if _is_seen(output)]
     return page
 
 
@@ -140,6 +140,10 @@ def lines(page: NotebookNode) -> Iterator[str]:
         for output in cell.get("outputs", ()):
             texts = [output.get("text", ""), *output.get("data", {}).values()]
             yield from (line for text in texts for line in BeautifulSoup(text, "html.parser").get_text().splitlines())
+
+
+def _is_seen(output: NotebookNode) -> bool:
+    return output.get("name") != "stderr" and SCRIPT_MIME not in output.get("data", {})
 
 
 def _plain(output: NotebookNode) -> NotebookNode:

@@ -8,10 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from course import ROOT
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+PICTURES = ROOT / "build" / "screenshots"
+PHONE = {"width": 390, "height": 844}
 ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # no network but this machine
 
 
@@ -49,6 +54,13 @@ def look(address: str) -> Seen:
         tab.goto(address)
         tab.wait_for_timeout(1000)
         return Seen(tab.content(), said)
+
+
+def violations(tab: Page, parts: dict) -> list[tuple[str, str]]:
+    """What axe finds in parts of a page: ``{"include": …}`` or ``{"exclude": …}``, lists of selectors."""
+    options = {"preload": False, "resultTypes": ["violations"]}
+    found = Axe().run(tab, context=parts, options=options).response["violations"]
+    return [(violation["id"], node["html"]) for violation in found for node in violation["nodes"]]
 
 
 def active(html: str) -> list[str]:

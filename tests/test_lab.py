@@ -90,6 +90,15 @@ def test_an_unattended_run_never_writes_the_students_own_folder(monkeypatch):
     assert lab.Lab("week01_x").folder.is_relative_to(first) or sys.platform != "linux"
 
 
+def test_on_colab_a_students_own_folder_is_in_drive_where_that_is_connected(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.colab", object())
+    monkeypatch.setattr(lab, "COLAB", tmp_path)
+    assert lab.own_folder() == tmp_path / "my-unified-ai-curriculum"
+    (tmp_path / "drive" / "MyDrive").mkdir(parents=True)
+    assert lab.own_folder() == tmp_path / "drive" / "MyDrive" / "unified-ai-curriculum"
+    assert lab.own_folder().is_dir()
+
+
 def test_close_names_the_place_the_values_and_the_likely_mistake():
     with pytest.raises(AssertionError, match=r"batch is 5\.0 at \[1, 0\]; expected 2\.0; 1 of 4 .* Forgot the mean\?"):
         expect.close(np.array([[0.0, 1], [5, 3]]), np.arange(4.0).reshape(2, 2), "batch", hint="Forgot the mean?")

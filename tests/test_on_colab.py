@@ -77,7 +77,7 @@ def test_a_whole_week_runs_and_what_colab_saves_of_it_validates_and_is_graded(ma
 
 
 def test_data_and_models_inside_packages_come_when_they_are_asked_for(machine):
-    notebook = answered(FIRST)
+    notebook = nb.read(FIRST.released())
     notebook.cells = [cell for cell in notebook.cells if {nb.PARAMETERS, nb.SETUP} & nb.tags(cell)]
     asks = "from utils import data, zoo\nzoo.efficientnet_lite0()\nzoo.smollm2()\nlen(data.load('shakespeare'))"
     notebook.cells.append(nbformat.v4.new_code_cell(asks))

@@ -6,14 +6,12 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from playwright.sync_api import Page
 
-from course import run, site
+from course import run, site, syllabus
 from tests import browser
-from tests.conftest import WRITTEN
-from tests.test_jupyterlab import PHONE, PICTURES
+from tests.browser import PHONE, PICTURES
 
 pytestmark = pytest.mark.browser
 
@@ -37,20 +35,13 @@ def reader(chromium):
     context.close()
 
 
-def violations(tab: Page, scheme: str, but: str) -> list[tuple[str, str]]:
-    """What axe finds in a page in a colour scheme, but for some parts of it."""
-    tab.emulate_media(color_scheme=scheme)
-    options = {"preload": False, "resultTypes": ["violations"]}
-    found = Axe().run(tab, context={"exclude": [[but]]}, options=options).response["violations"]
-    return [(violation["id"], node["html"]) for violation in found for node in violation["nodes"]]
-
-
 def is_for_everybody(tab: Page, place: Path, picture: str, but: str = "none") -> None:
     """A page passes axe in light and dark, and fits a phone; screenshots are kept."""
     tab.set_viewport_size({"width": 1280, "height": 900})
     tab.goto(place.as_uri())
     for scheme in ("light", "dark"):
-        assert violations(tab, scheme, but) == []
+        tab.emulate_media(color_scheme=scheme)
+        assert browser.violations(tab, {"exclude": [[but]]}) == []
         tab.screenshot(path=PICTURES / f"site-{picture}-{scheme}.png")
     tab.set_viewport_size(PHONE)
     tab.screenshot(path=PICTURES / f"site-{picture}-phone.png")
@@ -59,7 +50,9 @@ def is_for_everybody(tab: Page, place: Path, picture: str, but: str = "none") ->
 
 def test_a_weeks_page_is_for_everybody_and_shows_figures_and_formulas(folder, reader, entry):
     tab, said = reader
-    code = "none" if entry == WRITTEN[0] else ".highlight"  # coloured alike on every page, and slow to look at
+    code = (
+        "none" if entry == syllabus.load().notebooks[0] else ".highlight"
+    )  # coloured alike on every page, and slow to look at
     is_for_everybody(tab, folder / entry.assignment / f"{entry.stem}.html", entry.stem, code)
     assert max(box["width"] for box in boxes(tab, ".cell_output img")) <= PHONE["width"]
     assert max(box["height"] for box in boxes(tab, "math mfrac")) > 20  # drawn, not written as text

@@ -8,6 +8,7 @@ plot     one figure style, with alt text
 graph    a computational graph as boxes and arrows
 explore  interactive figures that also render without a live front end
 progress what a student has passed and measured, in a file of their own
+progress_map  that as a picture and a table
 own      a student's own code, carried to later weeks
 nn       textbook code: what one week builds and later weeks use
 generate text from a language model, as a command; built in week 9
