@@ -10,13 +10,14 @@ from dataclasses import dataclass
 
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from course import ROOT
 
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 PICTURES = ROOT / "build" / "screenshots"
 PHONE = {"width": 390, "height": 844}
+expect.set_options(timeout=60_000)  # ms; a busy machine is not a failure
 ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # no network but this machine
 
 

@@ -68,7 +68,14 @@ class Window:
         self.tab.goto(f"{address}/lab/workspaces/{alone}/tree/{path}?token=t")
         self.cells = self.tab.locator(".jp-Cell")
         self.cells.first.wait_for(timeout=60_000)
+        named = self.tab.locator(".jp-KernelName", has_not_text="No Kernel")  # "idle" is shown before there is a kernel
+        named.wait_for(timeout=60_000)
         self.tab.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
+
+    def run_all(self) -> None:
+        """Run all cells, from the menu; returns when the first has been taken up."""
+        self.choose("Run", "Run All Cells")
+        expect(self.tab.locator(".jp-CodeCell .jp-InputPrompt").first).not_to_have_text("[ ]:")
 
     def choose(self, *labels: str) -> None:
         """Click through the menu: ``choose("Run", "Run All Cells")``."""
@@ -97,7 +104,7 @@ class Window:
         self.cells.nth(number).locator(".cm-content").click()
         self.tab.keyboard.press("Control+Enter")
         expect(prompt).not_to_have_text(before)
-        expect(prompt).to_have_text(re.compile(r"\[\d+\]:"), timeout=60_000)
+        expect(prompt).to_have_text(re.compile(r"\[\d+\]:"))
 
     def output(self, number: int) -> Locator:
         """What a cell shows."""
