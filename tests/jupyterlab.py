@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Locator, expect
+from playwright.sync_api import BrowserContext, Locator, TimeoutError, expect
 
 ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab")
 PRIVATE = ("PYTHONPATH", "VIRTUAL_ENV", "CI", "COURSE_UNATTENDED")  # what a student's terminal does not have
@@ -113,7 +113,11 @@ class Window:
     def wait_for(self, sign: Locator, seconds: float = 300) -> None:
         """Return when something is shown; fail at once when a cell fails, with what it said."""
         failed = self.tab.locator(".jp-OutputArea-output[data-mime-type$=stderr]")
-        sign.or_(failed).first.wait_for(timeout=1000 * seconds)
+        try:
+            sign.or_(failed).first.wait_for(timeout=1000 * seconds)
+        except TimeoutError as error:
+            prompts = self.tab.locator(".jp-CodeCell .jp-InputPrompt").all_inner_texts()
+            raise AssertionError(f"not shown in {seconds} s; the cells: {prompts}") from error
         assert not failed.count(), failed.first.inner_text()
 
     def validate(self) -> str:
