@@ -53,6 +53,13 @@ def _port(log: Path, process: subprocess.Popen, seconds: float) -> str:
     raise AssertionError(f"JupyterLab did not answer in {seconds} s:\n{log.read_text()[-2000:]}")
 
 
+def end_kernels(context: BrowserContext, address: str) -> None:
+    """Shut down all kernels of a server."""
+    for kernel in context.request.get(f"{address}/api/kernels?token=t").json():
+        ended = context.request.delete(f"{address}/api/kernels/{kernel['id']}?token=t")
+        assert ended.ok, ended.text()
+
+
 class Window:
     """A browser's window on one notebook.
 

@@ -37,9 +37,11 @@ def server(student_tree, home):
 
 
 @pytest.fixture
-def context(chromium):
+def context(chromium, server):
+    """A person's browser; what they have computed is gone afterwards, or forty weeks would fill the memory."""
     context = chromium.new_context(viewport={"width": 1280, "height": 900})
     yield context
+    jupyterlab.end_kernels(context, server)
     context.close()
 
 
