@@ -17,8 +17,9 @@ from course import ROOT
 QUIET = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 PICTURES = ROOT / "build" / "screenshots"
 PHONE = {"width": 390, "height": 844}
-expect.set_options(timeout=60_000)  # ms; a busy machine is not a failure
 ALONE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # no network but this machine
+
+expect.set_options(timeout=60_000)  # ms; a busy machine is not a failure
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
-from course import database, publish, syllabus
+from course import ROOT, database, publish, run, site, syllabus
 from course.sandbox import Bubblewrap, NoSandbox
 from tests import browser, tiny
 from utils.lab import UNATTENDED
@@ -77,6 +77,13 @@ def student_tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     installed = subprocess.run(["make", "install"], cwd=folder, capture_output=True, text=True)
     assert installed.returncode == 0, installed.stdout + installed.stderr
     return folder
+
+
+@pytest.fixture(scope="session")
+def executed_notebooks() -> Path:
+    """Where the executed solutions are; what was not executed in this session or before is executed now."""
+    run.run(tuple(site.missing()), jobs=2)
+    return ROOT / "build" / "executed" / "cpu"
 
 
 @pytest.fixture

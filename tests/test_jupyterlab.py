@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import nbformat
 import pytest
+from nbformat.sign import NotebookNotary
 from playwright.sync_api import BrowserContext, Locator, expect
 
 from course import ROOT, answers, syllabus
@@ -12,10 +13,13 @@ from tests import browser, jupyterlab
 from tests.browser import PHONE, PICTURES
 from tests.jupyterlab import CONTROLS, Window
 from utils import progress
+from utils.explore import WIDGET_MIME
 
-pytestmark = pytest.mark.browser
+# Notebooks are executed before the browser is open: both use asyncio.
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("executed_notebooks")]
 
 FIRST = syllabus.load().notebooks[0]
+FIGURES = ".jp-OutputArea-output img"
 OURS = [[".jp-OutputArea-output"], [".jp-RenderedMarkdown"]]  # what the course shows inside JupyterLab
 
 
@@ -77,7 +81,7 @@ def passed(home) -> set[str]:
     return next(standing.passed for standing in found if standing.stem == FIRST.stem)
 
 
-def test_explorers_move_by_keyboard_and_what_the_notebook_shows_is_for_everybody(context, server, student_tree, entry):
+def test_explorers_move_by_keyboard(context, server, student_tree, entry):
     path = student_tree / "work" / "explored" / f"{entry.stem}.ipynb"
     path.parent.mkdir(exist_ok=True)
     nbformat.write(up_to_explorer(nb.read(entry.source())), path)
@@ -89,15 +93,28 @@ def test_explorers_move_by_keyboard_and_what_the_notebook_shows_is_for_everybody
     assert controls > 0
     for control in range(controls):
         move(window, panel, control)
-    assert window.tab.locator(".jp-OutputArea-output img:not([alt]), .jp-OutputArea-output img[alt='']").count() == 0
+    is_for_everybody(window, f"{entry.stem}-explorer", [[".explorer"]])
+
+
+def test_all_that_a_notebook_shows_is_for_everybody(context, server, home, student_tree, executed_notebooks, entry):
+    path = student_tree / "work" / "executed" / f"{entry.stem}.ipynb"
+    path.parent.mkdir(exist_ok=True)
+    nbformat.write(without_widgets(nb.read(executed_notebooks / path.name)), path)
+    NotebookNotary(data_dir=str(home / ".local/share/jupyter")).sign(nbformat.read(path, 4))  # as if run by the person
+    window = Window(context, server, f"executed/{entry.stem}.ipynb")
+    figures = window.tab.locator(FIGURES)
+    assert figures.count() == sum('alt="' in output.data["text/html"] for output in pictures(nb.read(path)))
+    is_for_everybody(window, entry.stem, OURS)
+    assert sticking_out(context, f"{server}/notebooks/executed/{path.name}?token=t", entry.stem, figures.count()) == []
+
+
+def is_for_everybody(window: Window, name: str, parts: list[list[str]]) -> None:
+    """Every figure has words, and axe finds nothing in parts of JupyterLab, dark and light; screenshots are kept."""
+    assert window.tab.locator(f"{FIGURES}:not([alt]), {FIGURES}[alt='']").count() == 0
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         window.use_theme(theme)
-        assert browser.violations(window.tab, {"include": OURS}) == []
-        window.picture(PICTURES / f"{entry.stem}-{theme.split()[1].lower()}.png")
-    window.choose("File", "Save Notebook")
-    window.tab.locator(".jp-DirtyIndicator, .jp-mod-dirty").first.wait_for(state="detached")
-    figures = window.tab.locator(".jp-OutputArea-output img").count()
-    assert sticking_out(context, f"{server}/notebooks/explored/{path.name}?token=t", entry.stem, figures) == []
+        assert browser.violations(window.tab, {"include": parts}) == []
+        window.picture(PICTURES / f"{name}-{theme.split()[1].lower()}.png")
 
 
 def sticking_out(context: BrowserContext, address: str, name: str, count: int) -> list[dict]:
@@ -105,11 +122,25 @@ def sticking_out(context: BrowserContext, address: str, name: str, count: int) -
     phone = context.new_page()
     phone.set_viewport_size(PHONE)
     phone.goto(address)
-    figures = phone.locator(".jp-OutputArea-output img")
-    figures.nth(count - 2).scroll_into_view_if_needed()  # all are there but the explorer's, which comes by itself
+    figures = phone.locator(FIGURES)
+    expect(figures).to_have_count(count)
+    figures.last.scroll_into_view_if_needed()
     phone.screenshot(path=PICTURES / f"{name}-phone.png")
     boxes = [figure.bounding_box() for figure in figures.all()]
     return [box for box in boxes if box["x"] < 0 or box["x"] + box["width"] > PHONE["width"] or box["width"] < 300]
+
+
+def pictures(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    """The outputs that hold a figure."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", ()))
+    return [output for output in outputs if "<img" in output.get("data", {}).get("text/html", "")]
+
+
+def without_widgets(executed: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """An executed notebook as it is opened again later: no widget is alive, and explorers show their picture."""
+    for output in pictures(executed):
+        output.data.pop(WIDGET_MIME, None)
+    return executed
 
 
 def up_to_explorer(source: nbformat.NotebookNode) -> nbformat.NotebookNode:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from course import answers, check, rehearsal, release, run, site
@@ -9,6 +12,9 @@ from course import notebook as nb
 from course.submission import SANDBOXED
 from course.syllabus import Notebook
 from tests import sample_class
+
+WINDOW = 84  # characters in a line of output, where JupyterLab is 1,180 pixels wide
+GAPS = re.compile(r"\S {2,}(?=\S)")  # between the columns of a table
 
 
 def asked_for(request: pytest.FixtureRequest) -> tuple[Notebook, ...]:
@@ -42,9 +48,23 @@ def test_the_solution_stays_within_three_gigabytes(entry, executed):
 
 
 def test_an_executed_solution_writes_nothing_to_standard_error(entry, executed):
-    path = run.ROOT / "build" / "executed" / "cpu" / f"{entry.stem}.ipynb"
-    outputs = [out for cell in nb.read(path).cells for out in cell.get("outputs", ())]
-    assert [out.text for out in outputs if out.output_type == "stream" and out.name == "stderr"] == []
+    assert printed(entry, "stderr") == []
+
+
+def test_a_table_that_it_prints_fits_beside_jupyterlabs_list_of_files(entry, executed):
+    lines = [line for text in printed(entry, "stdout") for line in text.splitlines()]
+    tables = [line for line in lines if len(GAPS.findall(line)) >= 3]
+    assert [line for line in tables if len(line.rstrip()) > WINDOW] == []
+
+
+def printed(entry: Notebook, stream: str) -> list[str]:
+    """What an executed solution wrote to a stream, cell by cell."""
+    outputs = [out for cell in nb.read(as_executed(entry)).cells for out in cell.get("outputs", ())]
+    return [out.text for out in outputs if out.output_type == "stream" and out.name == stream]
+
+
+def as_executed(entry: Notebook) -> Path:
+    return run.ROOT / "build" / "executed" / "cpu" / f"{entry.stem}.ipynb"
 
 
 def test_the_notebook_keeps_every_rule(entry):
@@ -57,8 +77,7 @@ def test_unanswered_exercises_fail_their_own_tests_and_nothing_else_fails(entry)
 
 
 def test_its_page_on_the_website_shows_no_answer(entry, executed):
-    path = run.ROOT / "build" / "executed" / "cpu" / f"{entry.stem}.ipynb"
-    page = site.as_page(nb.read(entry.released()), nb.read(path))
+    page = site.as_page(nb.read(entry.released()), nb.read(as_executed(entry)))
     assert check.leaked(nb.read(entry.source()), site.lines(page)) == []
 
 

@@ -9,7 +9,7 @@ import pytest
 from bs4 import BeautifulSoup
 from playwright.sync_api import Page
 
-from course import run, site, syllabus
+from course import site, syllabus
 from tests import browser
 from tests.browser import PHONE, PICTURES
 
@@ -19,9 +19,8 @@ LISTS = ("index", "papers", "hardware", "search")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """The website of all that is written; what was not executed in this session or before is executed now."""
-    run.run(tuple(site.missing()), jobs=2)
+def folder(executed_notebooks, tmp_path_factory):
+    """The website of all that is written."""
     built = site.build(tmp_path_factory.mktemp("website") / "site")
     assert built.warnings == ()
     return built.index.parent
@@ -50,10 +49,9 @@ def is_for_everybody(tab: Page, place: Path, picture: str, but: str = "none") ->
 
 def test_a_weeks_page_is_for_everybody_and_shows_figures_and_formulas(folder, reader, entry):
     tab, said = reader
-    code = (
-        "none" if entry == syllabus.load().notebooks[0] else ".highlight"
-    )  # coloured alike on every page, and slow to look at
-    is_for_everybody(tab, folder / entry.assignment / f"{entry.stem}.html", entry.stem, code)
+    is_first = entry == syllabus.load().notebooks[0]
+    but = "none" if is_first else ".highlight"  # code is coloured alike on every page, and slow to look at
+    is_for_everybody(tab, folder / entry.assignment / f"{entry.stem}.html", entry.stem, but)
     assert max(box["width"] for box in boxes(tab, ".cell_output img")) <= PHONE["width"]
     assert max(box["height"] for box in boxes(tab, "math mfrac")) > 20  # drawn, not written as text
     assert said == []
