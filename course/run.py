@@ -94,7 +94,7 @@ def run(
 
 def execute(entry: Notebook, *, profile: str, seed: int, root: Path) -> Execution:
     """Execute one notebook with papermill; the executed copy is kept in ``build/executed/PROFILE``."""
-    source, target = entry.source(root), root / "build" / "executed" / profile / f"{entry.stem}.ipynb"
+    source, target = entry.source(root), entry.executed(root, profile)
     target.parent.mkdir(parents=True, exist_ok=True)
     # At cpu, one compute thread: the same numbers whatever the cores, and no waiting for one that is busy elsewhere.
     parallel.prepare_environment(single_thread=profile == "cpu")

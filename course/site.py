@@ -87,14 +87,9 @@ def missing(root: Path = ROOT) -> list[Notebook]:
         for entry in syllabus.load(root).notebooks
         if entry.released(root).exists()
         and not (
-            _executed(entry, root).exists()
-            and _executed(entry, root).stat().st_mtime >= entry.source(root).stat().st_mtime
+            entry.executed(root).exists() and entry.executed(root).stat().st_mtime >= entry.source(root).stat().st_mtime
         )
     ]
-
-
-def _executed(entry: Notebook, root: Path) -> Path:
-    return root / "build" / "executed" / "cpu" / f"{entry.stem}.ipynb"
 
 
 def _page(entry: Notebook) -> str:
@@ -106,7 +101,7 @@ def _write_source(source: Path, root: Path) -> None:
     course = syllabus.load(root)
     there = [entry for entry in course.notebooks if entry.released(root).exists()]
     for entry in there:
-        page = as_page(nb.read(entry.released(root)), nb.read(_executed(entry, root)))
+        page = as_page(nb.read(entry.released(root)), nb.read(entry.executed(root)))
         if found := check.leaked(nb.read(entry.source(root)), lines(page)):
             raise SiteFailed(f"the page of {entry.stem} would show an answer: {found[0]}")
         path = source / f"{_page(entry)}.ipynb"

@@ -47,6 +47,9 @@ class Notebook:
     def released(self, root: Path = ROOT) -> Path:
         return root / "notebooks" / self.assignment / f"{self.stem}.ipynb"
 
+    def executed(self, root: Path = ROOT, profile: str = "cpu") -> Path:
+        return root / "build" / "executed" / profile / f"{self.stem}.ipynb"
+
     def answers(self, root: Path = ROOT) -> Path:
         return root / "tests" / "answers" / f"{self.stem}.py"
 

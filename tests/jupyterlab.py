@@ -16,6 +16,7 @@ from playwright.sync_api import BrowserContext, Locator, TimeoutError, expect
 
 ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab")
 PRIVATE = ("PYTHONPATH", "VIRTUAL_ENV", "CI", "COURSE_UNATTENDED")  # what a student's terminal does not have
+HIGH = 3000  # pixels of a window for screenshots: some ten of them hold a notebook
 CONTROLS = ".noUi-handle, select, input[type=checkbox]"
 
 
@@ -117,7 +118,7 @@ class Window:
         """What a cell shows."""
         return self.cells.nth(number).locator(".jp-Cell-outputArea")
 
-    def wait_for(self, sign: Locator, seconds: float = 300) -> None:
+    def wait_for(self, sign: Locator, seconds: float = 600) -> None:
         """Return when something is shown; fail at once when a cell fails, with what it said."""
         failed = self.tab.locator(".jp-OutputArea-output[data-mime-type$=stderr]")
         try:
@@ -135,6 +136,17 @@ class Window:
         said = dialog.inner_text()
         dialog.get_by_role("button", name="Ok").click()
         return said
+
+    def pictures(self, path: Path) -> None:
+        """Keep screenshots of the whole notebook, numbered from its start."""
+        usual = self.tab.viewport_size
+        self.tab.set_viewport_size({"width": usual["width"], "height": HIGH})
+        panel = self.tab.locator(".jp-WindowedPanel-outer")
+        whole, shown = panel.evaluate("panel => [panel.scrollHeight, panel.clientHeight]")
+        for number, top in enumerate(range(0, whole, shown), 1):
+            panel.evaluate("(panel, top) => panel.scrollTo(0, top)", top)
+            self.picture(path.with_name(f"{path.stem}-{number:02}{path.suffix}"))
+        self.tab.set_viewport_size(usual)
 
     def picture(self, path: Path) -> None:
         """Keep a screenshot."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import nbformat
 import pytest
 from nbformat.sign import NotebookNotary
@@ -20,6 +23,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("executed_notebooks")
 
 FIRST = syllabus.load().notebooks[0]
 FIGURES = ".jp-OutputArea-output img"
+PHONE_COLUMN = 340  # pixels that Jupyter Notebook leaves for outputs on a phone
+NARROW = "(panel, width) => {panel.style.width = width + 'px'; return panel.scrollWidth}"
 OURS = [[".jp-OutputArea-output"], [".jp-RenderedMarkdown"]]  # what the course shows inside JupyterLab
 
 
@@ -93,28 +98,29 @@ def test_explorers_move_by_keyboard(context, server, student_tree, entry):
     assert controls > 0
     for control in range(controls):
         move(window, panel, control)
-    is_for_everybody(window, f"{entry.stem}-explorer", [[".explorer"]])
+    is_for_everybody(window, f"{entry.stem}-explorer", [[".explorer"]], window.picture)
+    assert panel.evaluate(NARROW, PHONE_COLUMN) <= PHONE_COLUMN
 
 
-def test_all_that_a_notebook_shows_is_for_everybody(context, server, home, student_tree, executed_notebooks, entry):
+def test_all_that_a_notebook_shows_is_for_everybody(context, server, home, student_tree, entry):
     path = student_tree / "work" / "executed" / f"{entry.stem}.ipynb"
     path.parent.mkdir(exist_ok=True)
-    nbformat.write(without_widgets(nb.read(executed_notebooks / path.name)), path)
+    nbformat.write(without_widgets(nb.read(entry.executed())), path)
     NotebookNotary(data_dir=str(home / ".local/share/jupyter")).sign(nbformat.read(path, 4))  # as if run by the person
     window = Window(context, server, f"executed/{entry.stem}.ipynb")
-    figures = window.tab.locator(FIGURES)
-    assert figures.count() == sum('alt="' in output.data["text/html"] for output in pictures(nb.read(path)))
-    is_for_everybody(window, entry.stem, OURS)
-    assert sticking_out(context, f"{server}/notebooks/executed/{path.name}?token=t", entry.stem, figures.count()) == []
+    count = len(pictures(nb.read(path)))
+    expect(window.tab.locator(FIGURES)).to_have_count(count)
+    is_for_everybody(window, entry.stem, OURS, window.pictures)
+    assert sticking_out(context, f"{server}/notebooks/executed/{path.name}?token=t", entry.stem, count) == []
 
 
-def is_for_everybody(window: Window, name: str, parts: list[list[str]]) -> None:
+def is_for_everybody(window: Window, name: str, parts: list[list[str]], keep: Callable[[Path], None]) -> None:
     """Every figure has words, and axe finds nothing in parts of JupyterLab, dark and light; screenshots are kept."""
     assert window.tab.locator(f"{FIGURES}:not([alt]), {FIGURES}[alt='']").count() == 0
     for theme in ("JupyterLab Dark", "JupyterLab Light"):
         window.use_theme(theme)
         assert browser.violations(window.tab, {"include": parts}) == []
-        window.picture(PICTURES / f"{name}-{theme.split()[1].lower()}.png")
+        keep(PICTURES / f"{name}-{theme.split()[1].lower()}.png")
 
 
 def sticking_out(context: BrowserContext, address: str, name: str, count: int) -> list[dict]:

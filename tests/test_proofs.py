@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import pytest
 
@@ -59,12 +58,8 @@ def test_a_table_that_it_prints_fits_beside_jupyterlabs_list_of_files(entry, exe
 
 def printed(entry: Notebook, stream: str) -> list[str]:
     """What an executed solution wrote to a stream, cell by cell."""
-    outputs = [out for cell in nb.read(as_executed(entry)).cells for out in cell.get("outputs", ())]
+    outputs = [out for cell in nb.read(entry.executed()).cells for out in cell.get("outputs", ())]
     return [out.text for out in outputs if out.output_type == "stream" and out.name == stream]
-
-
-def as_executed(entry: Notebook) -> Path:
-    return run.ROOT / "build" / "executed" / "cpu" / f"{entry.stem}.ipynb"
 
 
 def test_the_notebook_keeps_every_rule(entry):
@@ -77,7 +72,7 @@ def test_unanswered_exercises_fail_their_own_tests_and_nothing_else_fails(entry)
 
 
 def test_its_page_on_the_website_shows_no_answer(entry, executed):
-    page = site.as_page(nb.read(entry.released()), nb.read(as_executed(entry)))
+    page = site.as_page(nb.read(entry.released()), nb.read(entry.executed()))
     assert check.leaked(nb.read(entry.source()), site.lines(page)) == []
 
 

@@ -51,7 +51,7 @@ def test_it_is_built_without_a_warning_and_shows_what_experiments_showed(built):
 
 
 def test_a_page_that_would_show_an_answer_is_not_built(course, tmp_path):
-    path = course / "build" / "executed" / "cpu" / f"{tiny.ENTRY.stem}.ipynb"
+    path = tiny.ENTRY.executed(course)
     before = path.read_bytes()
     executed = nb.read(path)
     canary = new_output("stream", name="stdout", text="see:\n    twice_the_number = x + x\n")
