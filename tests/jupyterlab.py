@@ -16,7 +16,9 @@ from playwright.sync_api import BrowserContext, Locator, TimeoutError, expect
 
 ADDRESS = re.compile(r"http://(?:localhost|127\.0\.0\.1):(\d+)/lab")
 PRIVATE = ("PYTHONPATH", "VIRTUAL_ENV", "CI", "COURSE_UNATTENDED")  # what a student's terminal does not have
-HIGH = 3000  # pixels of a window for screenshots: some ten of them hold a notebook
+HIGH = 3000  # pixels of a window for screenshots: some five of them hold a notebook
+# Scroll on by a window; whether there was anything below.
+ON = "panel => {const top = panel.scrollTop; panel.scrollBy(0, panel.clientHeight); return panel.scrollTop > top + 1}"
 CONTROLS = ".noUi-handle, select, input[type=checkbox]"
 
 
@@ -138,14 +140,17 @@ class Window:
         return said
 
     def pictures(self, path: Path) -> None:
-        """Keep screenshots of the whole notebook, numbered from its start."""
+        """Keep screenshots of all texts and outputs, without the code, numbered from the notebook's start."""
         usual = self.tab.viewport_size
         self.tab.set_viewport_size({"width": usual["width"], "height": HIGH})
+        self.tab.add_style_tag(content=".jp-CodeCell .jp-Cell-inputWrapper {display: none !important}")
         panel = self.tab.locator(".jp-WindowedPanel-outer")
-        whole, shown = panel.evaluate("panel => [panel.scrollHeight, panel.clientHeight]")
-        for number, top in enumerate(range(0, whole, shown), 1):
-            panel.evaluate("(panel, top) => panel.scrollTo(0, top)", top)
-            self.picture(path.with_name(f"{path.stem}-{number:02}{path.suffix}"))
+        panel.evaluate("panel => panel.scrollTo(0, 0)")
+        number, below = 0, True
+        while below:
+            number += 1
+            self.picture(path.with_name(f"{path.stem}-{number}{path.suffix}"))
+            below = panel.evaluate(ON)
         self.tab.set_viewport_size(usual)
 
     def picture(self, path: Path) -> None:

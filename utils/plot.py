@@ -79,7 +79,7 @@ def markup(fig: Figure, alt: str) -> str:
     fig.savefig(buffer, format="png", dpi=144, facecolor="white", metadata={"Software": None})
     image = base64.b64encode(buffer.getvalue()).decode("ascii")
     width = round(fig.get_figwidth() * 96)  # CSS pixels per inch
-    style = "max-width:100%;height:auto;background:#fff;padding:4px;border-radius:4px"
+    style = "box-sizing:border-box;max-width:100%;height:auto;background:#fff;padding:4px;border-radius:4px"
     return f'<img alt="{html.escape(alt)}" width="{width}" style="{style}" src="data:image/png;base64,{image}">'
 
 
