@@ -86,6 +86,15 @@ def batched(items, size):
     return (list(batch) for batch in itertools.zip_longest(*[iter(items)] * size))
 
 
+# %% wrong batched: hands out tuples
+def batched(items, size):
+    if size < 1:
+        raise ValueError("size must be at least 1")
+    items = iter(items)
+    while batch := tuple(itertools.islice(items, size)):
+        yield batch
+
+
 # %% right batched: islice takes a batch at a time
 def batched(items, size):
     if size < 1:
@@ -366,6 +375,17 @@ def channel_statistics(images):
     return np.float32(mean), np.float32(np.sqrt(deviation / count))
 
 
+# %% right channel_statistics: channel by channel, image by image in whole numbers
+def channel_statistics(images):
+    mean, std = np.empty(3), np.empty(3)
+    for channel in range(3):
+        sums = [(int(i.sum(dtype=np.int64)), int(np.square(i.astype(np.int64)).sum())) for i in images[:, channel]]
+        count = images[:, channel].size
+        mean[channel] = sum(s for s, _ in sums) / count
+        std[channel] = (sum(q for _, q in sums) / count - mean[channel] ** 2) ** 0.5
+    return mean.astype(np.float32), std.astype(np.float32)
+
+
 # %% wrong normalise: subtracts in uint8, which wraps
 def normalise(batch, mean, std):
     shifted = batch - mean.astype(np.uint8)[:, None, None]
@@ -467,6 +487,16 @@ def random_flip(batch, rng):
     return np.where(chosen, batch[..., ::-1], batch)
 
 
+# %% wrong random_flip: hands out the batch itself when no image is mirrored
+def random_flip(batch, rng):
+    mirrored = rng.random(len(batch)) < 0.5
+    if not mirrored.any():
+        return batch
+    out = batch.copy()
+    out[mirrored] = batch[mirrored, :, :, ::-1]
+    return out
+
+
 # %% right random_flip: where, with a mask that broadcasts
 def random_flip(batch, rng):
     mask = rng.integers(0, 2, size=(len(batch), 1, 1, 1)).astype(bool)
@@ -479,6 +509,13 @@ def random_flip(batch, rng):
     for i, image in enumerate(batch):
         out[i] = image[:, :, ::-1] if rng.random() >= 0.5 else image
     return out
+
+
+# %% right random_flip: multiplies the column numbers by the coin
+def random_flip(batch, rng):
+    coins = rng.integers(0, 2, len(batch))
+    columns = np.where(coins[:, None] == 1, np.arange(32)[::-1], np.arange(32))
+    return np.take_along_axis(batch, columns[:, None, None, :], axis=3)
 
 
 # %% wrong random_crop: one offset for the whole batch
@@ -544,6 +581,17 @@ def random_crop(batch, rng, padding=4):
     padded = np.pad(planes, ((0, 0), (padding, padding), (padding, padding)))
     dy, dx = rng.integers(0, 2 * padding + 1, size=(2, len(planes)))
     return sliding_window_view(padded, (32, 32), axis=(1, 2))[np.arange(len(planes)), dy, dx].reshape(batch.shape)
+
+
+# %% wrong random_crop: hands out the batch itself for a padding of 0
+def random_crop(batch, rng, padding=4):
+    if padding == 0:
+        return batch
+    count, channels, height, width = batch.shape
+    padded = np.pad(batch, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    dy, dx = rng.integers(0, 2 * padding + 1, size=(2, count))
+    windows = sliding_window_view(padded, (height, width), axis=(2, 3))
+    return windows[np.arange(count), :, dy, dx]
 
 
 # %% right random_crop: a loop of slices
@@ -680,6 +728,40 @@ def epoch(images, labels, batch_size, rng, mean, std, augment=True):
         batch = random_crop(random_flip(images[chosen], rng), rng) if augment else images[chosen]
         buffer[: len(chosen)] = normalise(batch, mean, std)
         yield buffer[: len(chosen)], labels[chosen]
+
+
+# %% wrong epoch: normalises before it crops, so that the padding is the mean and not black
+def epoch(images, labels, batch_size, rng, mean, std, augment=True):
+    order = rng.permutation(len(images))
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = normalise(random_flip(images[chosen], rng) if augment else images[chosen], mean, std)
+        if augment:
+            padded = np.pad(batch, ((0, 0), (0, 0), (4, 4), (4, 4)))
+            dy, dx = rng.integers(0, 9, size=(2, len(batch)))
+            batch = np.stack([p[:, y : y + 32, x : x + 32] for p, y, x in zip(padded, dy, dx)])
+        yield batch, labels[chosen]
+
+
+# %% wrong epoch: crops and never flips
+def epoch(images, labels, batch_size, rng, mean, std, augment=True):
+    order = rng.permutation(len(images))
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = images[chosen]
+        yield normalise(random_crop(batch, rng) if augment else batch, mean, std), labels[chosen]
+
+
+# %% wrong epoch: each image is altered in the same way in every epoch
+def epoch(images, labels, batch_size, rng, mean, std, augment=True):
+    order = rng.permutation(len(images))
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        batch = images[chosen]
+        if augment:
+            singles = [(images[i : i + 1], np.random.default_rng(i)) for i in chosen]
+            batch = np.concatenate([random_crop(random_flip(image, own), own) for image, own in singles])
+        yield normalise(batch, mean, std), labels[chosen]
 
 
 # %% right epoch: a class, with an order drawn by sorting random numbers
