@@ -1483,3 +1483,51 @@ class DoubleConv(nn.Module):
 
     def forward(self, x):
         return self.layers(x)
+
+
+# %% wrong batch_norm: raises for one number in evaluation too
+class BatchNorm2d(nn.Module):
+    def __init__(self, channels, eps=1e-5, momentum=0.1):
+        super().__init__()
+        self.eps, self.momentum = eps, momentum
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x):
+        n = x.numel() // x.shape[1]
+        if n == 1:
+            raise ValueError("each channel needs more than one number")
+        if self.training:
+            mean, var = x.mean(dim=(0, 2, 3)), x.var(dim=(0, 2, 3), correction=0)
+            with torch.no_grad():
+                self.running_mean.lerp_(mean, self.momentum)
+                self.running_var.lerp_(var * n / (n - 1), self.momentum)
+        else:
+            mean, var = self.running_mean, self.running_var
+        scale = self.weight / torch.sqrt(var + self.eps)
+        return (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
+
+
+# %% wrong unet: half of each skip is dropped at random in training
+class UNet(nn.Module):
+    def __init__(self, channels, width, depth, skips=True):
+        super().__init__()
+        sizes = [width * 2**i for i in range(depth + 1)]
+        self.skips = skips
+        self.down = nn.ModuleList(DoubleConv(a, b) for a, b in zip([channels, *sizes], sizes))
+        self.up = nn.ModuleList(nn.Conv2d(2 * size, size, 1) for size in sizes[:-1])
+        self.merge = nn.ModuleList(DoubleConv(2 * size if skips else size, size) for size in sizes[:-1])
+        self.out = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x):
+        kept = []
+        for i, block in enumerate(self.down):
+            x = block(F.max_pool2d(x, 2) if i else x)
+            kept.append(x)
+        for i in reversed(range(len(self.up))):
+            x = F.interpolate(self.up[i](x), size=kept[i].shape[2:], mode="bilinear")
+            joined = torch.cat([F.dropout(kept[i], 0.5, self.training), x], dim=1)
+            x = self.merge[i](joined if self.skips else x)
+        return self.out(x)
