@@ -1528,3 +1528,29 @@ def alignment_accuracy(weights, partner):
     rows, places = torch.nonzero(partner != -1, as_tuple=True)
     best = weights.max(dim=-1).indices.transpose(0, 1)
     return torch.stack([(head[rows, places] == partner[rows, places]).double().mean() for head in best])
+
+
+# %% wrong greedy_decode: one step too many
+@torch.no_grad()
+def greedy_decode(model, source, steps):
+    memory, memory_mask = model.encode(source)
+    tokens = torch.full((len(source), 1), 1, device=source.device)
+    finished = torch.zeros(len(source), dtype=torch.bool, device=source.device)
+    for _ in range(steps + 1):
+        chosen = model.decode(tokens, memory, memory_mask)[:, -1].argmax(dim=-1).masked_fill(finished, 0)
+        tokens = torch.cat([tokens, chosen[:, None]], dim=1)
+        finished = finished | (chosen == 2)
+    return tokens
+
+
+# %% wrong greedy_decode: the decoder sees the last eight tokens only
+@torch.no_grad()
+def greedy_decode(model, source, steps):
+    memory, memory_mask = model.encode(source)
+    tokens = torch.full((len(source), 1), 1, device=source.device)
+    finished = torch.zeros(len(source), dtype=torch.bool, device=source.device)
+    for _ in range(steps):
+        chosen = model.decode(tokens[:, -8:], memory, memory_mask)[:, -1].argmax(dim=-1).masked_fill(finished, 0)
+        tokens = torch.cat([tokens, chosen[:, None]], dim=1)
+        finished = finished | (chosen == 2)
+    return tokens
