@@ -1595,3 +1595,72 @@ def beam_search(step, width, length, end=None):
         tokens, scores = rows[~ended], values[~ended]
     both = done + [(tuple(r), s) for r, s in zip(tokens.tolist(), scores.tolist())]
     return sorted(both, key=lambda b: -b[1])
+
+
+# %% wrong sample_next: drops the batch's axis for one row
+def sample_next(
+    logits: Float[Tensor, "batch V"], temperature: float, generator: torch.Generator
+) -> Int[Tensor, " batch"]:
+    if temperature < 0:
+        raise ValueError(f"the temperature must be at least 0, not {temperature}")
+    if temperature == 0:
+        return logits.argmax(dim=-1)  # (B,)
+    probabilities = torch.softmax(logits / temperature, dim=-1)  # (B, V)
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze()  # (B,)
+
+
+# %% wrong sample_next: draws from the ten likeliest only
+def sample_next(
+    logits: Float[Tensor, "batch V"], temperature: float, generator: torch.Generator
+) -> Int[Tensor, " batch"]:
+    if temperature < 0:
+        raise ValueError(f"the temperature must be at least 0, not {temperature}")
+    if temperature == 0:
+        return logits.argmax(dim=-1)  # (B,)
+    logits = logits.masked_fill(logits < logits.topk(min(10, logits.shape[-1])).values[:, -1:], -math.inf)
+    probabilities = torch.softmax(logits / temperature, dim=-1)  # (B, V)
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze(-1)  # (B,)
+
+
+# %% wrong train_chunk: leaves the model in evaluation mode
+def train_chunk(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    inputs: Int[Tensor, "batch time"],
+    targets: Int[Tensor, "batch time"],
+    state: Tensor | tuple[Tensor, ...] | None,
+    limit: float,
+) -> tuple[float, float, Tensor | tuple[Tensor, ...]]:
+
+    def cut(state):
+        if isinstance(state, tuple):
+            return tuple(part.detach() for part in state)
+        return None if state is None else state.detach()
+
+    model.eval()
+    logits, state = model(inputs, cut(state))  # (B, T, V)
+    loss = F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+    optimizer.zero_grad()
+    loss.backward()
+    norm = clip_gradients(model.parameters(), limit)
+    optimizer.step()
+    return loss.item(), norm, cut(state)
+
+
+# %% wrong beam_search: at most three successors of one hypothesis
+def beam_search(step: Callable, width: int, length: int, end: int | None = None) -> list[tuple[tuple[int, ...], float]]:
+    if width < 1:
+        raise ValueError(f"the width must be at least 1, not {width}")
+    beam = [((), 0.0)]
+    for _ in range(length):
+        candidates = [(tokens, score) for tokens, score in beam if tokens and tokens[-1] == end]  # finished
+        open_ones = [(tokens, score) for tokens, score in beam if not tokens or tokens[-1] != end]
+        if not open_ones:
+            break
+        prefixes = torch.tensor([tokens for tokens, _ in open_ones], dtype=torch.long).view(len(open_ones), -1)
+        log_p = step(prefixes)  # (M, V)
+        values, best = log_p.topk(min(width, 3, log_p.shape[1]), dim=-1)  # no row can place more than `width`
+        for (tokens, score), row, chosen in zip(open_ones, values.tolist(), best.tolist()):
+            candidates += [((*tokens, v), score + value) for v, value in zip(chosen, row)]
+        beam = sorted(candidates, key=lambda pair: -pair[1])[:width]
+    return beam
